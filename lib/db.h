@@ -1,0 +1,46 @@
+/*
+ * db.h - the database: which it is, and that its schema is ours.
+ *
+ * Only what load/ holds is linked with this.
+ */
+#ifndef DB_H
+#define DB_H
+
+#include <stdbool.h>
+
+#include <sqlite3.h>
+
+/* The steps from an empty database to the newest schema, by version. */
+struct db_migration {
+	int version;
+	const char *const *sql; /* lines, NULL at the end */
+};
+
+extern const struct db_migration db_migrations[]; /* ends with version 0 */
+
+/*
+ * Open the database of a URL: `sqlite:FILE`, or FILE; NULL is the setting
+ * DATABASE_URL, and without that `amazon.db`.  With create, a new one is made
+ * where there is none; its files are for us alone (0600).  An older schema is
+ * brought up to date in one transaction; a newer one, or a database that is not
+ * ours, ends the program with 78.  Close it with db_close.
+ */
+sqlite3 *db_open(const char *url, bool create);
+void db_close(sqlite3 *);
+
+/*
+ * End the program because of the last error of the database: 75 if it is busy,
+ * 74 if the disk is at fault, 78 if the file is, 70 if we are.
+ */
+_Noreturn void db_fail(sqlite3 *, const char *doing);
+
+/* Run statements that give no rows; db_fail if that fails. */
+void db_exec(sqlite3 *, const char *sql);
+
+/* A prepared statement, which the caller finalizes; db_fail if that fails. */
+sqlite3_stmt *db_prepare(sqlite3 *, const char *sql);
+
+/* Step, and db_fail unless that gives a row (true) or the end (false). */
+bool db_step(sqlite3 *, sqlite3_stmt *);
+
+#endif

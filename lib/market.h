@@ -1,0 +1,23 @@
+/*
+ * market.h - Amazon's marketplaces, by the country codes that records use.
+ *
+ * Sources: Amazon's "Marketplace IDs" page; Keepa's API documentation, "domain
+ * ID" (api.keepa.com knows these only); ISO 4217.
+ */
+#ifndef MARKET_H
+#define MARKET_H
+
+#include "lib/json.h"
+
+struct market {
+	const char *code; /* US */
+	const char *currency; /* USD */
+	int decimals; /* of the currency: 2, and for JPY 0 */
+	int keepa_domain; /* 1, or 0 where Keepa has none */
+};
+
+/* The marketplace of a code, as text or as a JSON string; NULL if unknown. */
+const struct market *market_find(const char *code);
+const struct market *market_read(struct json_slice code);
+
+#endif

@@ -1,0 +1,301 @@
+#include <err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "lib/split.h"
+
+#define NAME_MAX_LEN 255
+
+/* What the next byte that is no white space has to be part of. */
+enum state {
+	START,
+	FIRST_NAME, /* or the end of the object */
+	NAME, /* its opening quote */
+	IN_NAME,
+	COLON,
+	VALUE,
+	FIRST_ELEMENT, /* or the end of the array */
+	ELEMENT,
+	TAKING, /* a value or an element */
+	AFTER_ELEMENT,
+	AFTER_VALUE,
+	DONE
+};
+
+struct split {
+	split_fn *fn;
+	void *arg;
+	enum state state;
+	const char *why;
+	char name[NAME_MAX_LEN + 1];
+	size_t name_len;
+	bool element; /* what is being taken is one */
+	bool in_string, escaped;
+	size_t depth; /* of what is being taken */
+	char *buf;
+	size_t len, cap;
+};
+
+struct split *
+split_new(split_fn *fn, void *arg)
+{
+	struct split *sp = calloc(1, sizeof(*sp));
+
+	if (sp == NULL)
+		err(EX_TEMPFAIL, NULL);
+	sp->fn = fn;
+	sp->arg = arg;
+	split_reset(sp);
+	return sp;
+}
+
+void
+split_free(struct split *sp)
+{
+	free(sp->buf);
+	free(sp);
+}
+
+void
+split_reset(struct split *sp)
+{
+	sp->state = START;
+	sp->why = NULL;
+	sp->len = 0;
+	sp->in_string = sp->escaped = false;
+}
+
+static const char *
+fail(struct split *sp, const char *why)
+{
+	sp->why = why;
+	return NULL;
+}
+
+static bool
+append(struct split *sp, const char *p, size_t n)
+{
+	if (n > SPLIT_MAX - sp->len)
+		return fail(sp, "an element longer than 16 MiB") != NULL;
+	if (sp->len + n > sp->cap) {
+		sp->cap = 2 * (sp->len + n);
+		if (sp->cap < 4096)
+			sp->cap = 4096;
+		if ((sp->buf = realloc(sp->buf, sp->cap)) == NULL)
+			err(EX_TEMPFAIL, NULL);
+	}
+	memcpy(sp->buf + sp->len, p, n);
+	sp->len += n;
+	return true;
+}
+
+static void
+hand_out(struct split *sp)
+{
+	struct json_slice val = {sp->buf, sp->len};
+
+	sp->fn(sp->arg, sp->name, sp->element, val);
+	sp->len = 0;
+	sp->state = sp->element ? AFTER_ELEMENT : AFTER_VALUE;
+}
+
+/* The end of the run of bytes from p on that all are taken as they are. */
+static const char *
+run(const struct split *sp, const char *p, const char *end)
+{
+	static const bool stops[256] = {['"'] = true,
+	    ['{'] = true,
+	    ['}'] = true,
+	    ['['] = true,
+	    [']'] = true,
+	    [' '] = true,
+	    ['\t'] = true,
+	    ['\n'] = true,
+	    ['\r'] = true};
+
+	if (sp->in_string)
+		while (p < end && *p != '"' && *p != '\\')
+			p++;
+	else if (sp->depth > 0)
+		while (p < end && !stops[(unsigned char)*p])
+			p++;
+	else
+		while (p < end && !stops[(unsigned char)*p] && *p != ',')
+			p++;
+	return p;
+}
+
+/* A byte within a string, that ends a run. */
+static const char *
+take_string(struct split *sp, const char *p)
+{
+	if (!append(sp, p, 1))
+		return NULL;
+	if (sp->escaped || *p == '\\') {
+		sp->escaped = !sp->escaped;
+	} else if (*p == '"') {
+		sp->in_string = false;
+		if (sp->depth == 0)
+			hand_out(sp);
+	}
+	return p + 1;
+}
+
+/* A byte that ends a run: the value ends before it, with it, or goes on. */
+static const char *
+take_mark(struct split *sp, const char *p)
+{
+	bool opens = *p == '{' || *p == '[', closes = *p == '}' || *p == ']';
+
+	if (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r') {
+		if (sp->depth == 0)
+			hand_out(sp);
+		return p + 1;
+	}
+	if (sp->depth == 0 && sp->len > 0) {
+		hand_out(sp);
+		return p;
+	}
+	if (sp->depth == 0 && (closes || *p == ','))
+		return fail(sp, "expected a value");
+	if (!append(sp, p, 1))
+		return NULL;
+	sp->in_string = *p == '"';
+	sp->depth += opens;
+	sp->depth -= closes;
+	if (closes && sp->depth == 0)
+		hand_out(sp);
+	return p + 1;
+}
+
+static const char *
+take(struct split *sp, const char *p, const char *end)
+{
+	const char *stop;
+
+	if (sp->escaped)
+		return take_string(sp, p);
+	stop = run(sp, p, end);
+	if (stop > p && !append(sp, p, (size_t)(stop - p)))
+		return NULL;
+	if (stop == end)
+		return end;
+	return sp->in_string ? take_string(sp, stop) : take_mark(sp, stop);
+}
+
+static const char *
+in_name(struct split *sp, const char *p)
+{
+	if (*p == '"' || *p == '\\') {
+		if (*p == '\\')
+			return fail(sp, "an escape in a member's name");
+		sp->name[sp->name_len] = '\0';
+		sp->state = COLON;
+	} else if (sp->name_len == NAME_MAX_LEN) {
+		return fail(sp, "a member's name longer than 255 bytes");
+	} else {
+		sp->name[sp->name_len++] = *p;
+	}
+	return p + 1;
+}
+
+static const char *
+expect(struct split *sp, const char *p, char c, enum state next)
+{
+	if (*p != c)
+		return fail(sp, "not a JSON object");
+	sp->state = next;
+	return p + 1;
+}
+
+static const char *
+begin_name(struct split *sp, const char *p)
+{
+	if (*p == '}' && sp->state == FIRST_NAME)
+		return expect(sp, p, '}', DONE);
+	sp->name_len = 0;
+	return expect(sp, p, '"', IN_NAME);
+}
+
+static const char *
+begin_value(struct split *sp, const char *p)
+{
+	if (*p == '[' && sp->state == VALUE) {
+		sp->state = FIRST_ELEMENT;
+		return p + 1;
+	}
+	if (*p == ']' && sp->state == FIRST_ELEMENT) {
+		sp->state = AFTER_VALUE;
+		return p + 1;
+	}
+	sp->element = sp->state != VALUE;
+	sp->depth = 0;
+	sp->state = TAKING;
+	return p;
+}
+
+static const char *
+after(struct split *sp, const char *p)
+{
+	bool element = sp->state == AFTER_ELEMENT;
+
+	if (*p == ',')
+		return expect(sp, p, ',', element ? ELEMENT : NAME);
+	return element ? expect(sp, p, ']', AFTER_VALUE)
+		       : expect(sp, p, '}', DONE);
+}
+
+static const char *
+step(struct split *sp, const char *p, const char *end)
+{
+	if (sp->state == TAKING)
+		return take(sp, p, end);
+	if (sp->state == IN_NAME)
+		return in_name(sp, p);
+	if (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')
+		return p + 1;
+
+	switch (sp->state) {
+	case START:
+		return expect(sp, p, '{', FIRST_NAME);
+	case FIRST_NAME:
+	case NAME:
+		return begin_name(sp, p);
+	case COLON:
+		return expect(sp, p, ':', VALUE);
+	case VALUE:
+	case FIRST_ELEMENT:
+	case ELEMENT:
+		return begin_value(sp, p);
+	case AFTER_ELEMENT:
+	case AFTER_VALUE:
+		return after(sp, p);
+	default:
+		return fail(sp, "something after the document");
+	}
+}
+
+bool
+split_feed(struct split *sp, const char *data, size_t len)
+{
+	const char *p = data, *end = data + len;
+
+	while (sp->why == NULL && p < end)
+		p = step(sp, p, end);
+	return sp->why == NULL;
+}
+
+bool
+split_whole(const struct split *sp)
+{
+	return sp->why == NULL && sp->state == DONE;
+}
+
+const char *
+split_why(const struct split *sp)
+{
+	if (sp->why == NULL && sp->state != DONE)
+		return sp->state == START ? "nothing came" : "cut short";
+	return sp->why;
+}
