@@ -220,7 +220,8 @@ attempt(struct http *h, const struct http_req *req)
 	allow_protocols(c, req->url);
 	curl_easy_setopt(c, CURLOPT_URL, req->url);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "sellerpipe/" SELLERPIPE_VERSION);
+	curl_easy_setopt(
+	    c, CURLOPT_USERAGENT, "sellerpipe/" SELLERPIPE_VERSION);
 	if (req->body != NULL) {
 		curl_easy_setopt(
 		    c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->len);
@@ -294,6 +295,8 @@ result(struct http *h, const struct http_req *req, CURLcode rc)
 	else
 		snprintf(res.why, sizeof(res.why), "%s",
 		    h->error[0] ? h->error : curl_easy_strerror(rc));
+	if (req->judge != NULL)
+		req->judge(req->arg, &res);
 	return res;
 }
 
@@ -324,7 +327,7 @@ struct http_res
 http_do(struct http *h, const struct http_req *req)
 {
 	int shown = (int)strcspn(req->url, "?"); /* a key may stand behind */
-	double backoff = h->first_wait, left = req->max_wait, wait;
+	double backoff = h->first_wait, waited = 0, wait;
 	long untold = h->tries - 1;
 	struct http_res res;
 	CURLcode rc;
@@ -334,6 +337,7 @@ http_do(struct http *h, const struct http_req *req)
 		rc = attempt(h, req);
 		res = result(h, req, rc);
 		res.tries = tries;
+		res.waited = waited;
 		if (!again(req, rc, &res))
 			return res;
 
@@ -346,9 +350,9 @@ http_do(struct http *h, const struct http_req *req)
 		} else if (wait < h->first_wait) {
 			wait = h->first_wait;
 		}
-		if (wait > left)
+		if (waited + wait > req->max_wait)
 			return res;
-		left -= wait;
+		waited += wait;
 		warnx("%.*s: %s; trying again in %.1f s", shown, req->url,
 		    res.why, wait);
 		http_sleep(wait);
@@ -387,6 +391,17 @@ http_param(char *url, size_t size, const char *name, const char *value)
 	    strchr(url, '?') == NULL ? '?' : '&', name, coded);
 	curl_free(coded);
 	return n >= 0 && (size_t)n < size - len;
+}
+
+double
+http_seconds(const char *option, const char *text)
+{
+	char *end;
+	double n = strtod(text, &end);
+
+	if (end == text || *end != '\0' || !(n >= 0 && n <= 86400))
+		errx(EX_USAGE, "%s '%s' is no number of seconds", option, text);
+	return n;
 }
 
 int

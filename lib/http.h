@@ -35,6 +35,7 @@ struct http_res {
 	const char *body; /* ends in NUL; lasts until the next request */
 	size_t len;
 	int tries;
+	double waited; /* seconds, between tries */
 	bool ambiguous; /* the server may have acted on a request that failed */
 	char why[256]; /* unless HTTP_OK: a phrase for a message */
 };
@@ -59,6 +60,13 @@ struct http_req {
 	 * obeyed in any case.
 	 */
 	double (*wants)(struct http *, void *arg, const struct http_res *);
+
+	/*
+	 * A second look at what an attempt came to, for APIs that say 200 and
+	 * mean something else: it may change outcome, ambiguous and why.  May
+	 * be NULL.
+	 */
+	void (*judge)(void *arg, struct http_res *);
 	void *arg;
 
 	/*
@@ -95,6 +103,10 @@ bool http_param(char *url, size_t size, const char *name, const char *value);
 /* Seconds that a clock counts which nobody sets. */
 double http_clock(void);
 void http_sleep(double seconds);
+
+/* The seconds that an option gives, a day at most; exit with 64 if it does not
+ * give any. */
+double http_seconds(const char *option, const char *text);
 
 /* The exit status of a program whose request came to this. */
 int http_status(const struct http_res *);
