@@ -26,12 +26,13 @@ all: $(PROGS)
 # Only what fetches or notifies can reach the network; only what loads, the
 # database.  What a transform is linked with, besides libc, is this first line.
 $(PROGS): %: %.o lib/ndjson.o lib/json.o lib/when.o
-$(FETCH) $(NOTIFY): lib/http.o lib/conf.o
-$(FETCH) $(NOTIFY): LDLIBS += -lcurl -ljson-c
+$(FETCH) $(NOTIFY): lib/http.o lib/conf.o lib/run.o
+$(FETCH) $(NOTIFY): LDLIBS += -lcurl
 $(LOAD): lib/db.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
 fetch/keepa-fetch: lib/split.o
-fetch/keepa-fetch transform/keepa-flatten: lib/market.o
+fetch/keepa-fetch transform/keepa-flatten: lib/keepa.o lib/market.o
+fetch/keepa-fetch transform/keepa-flatten: LDLIBS += -lm
 
 # The schema as the .sql files say it, a C string a line.
 lib/schema.c: load/schema/embed.awk load/schema/sqlite/*.sql

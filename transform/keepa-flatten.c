@@ -19,15 +19,13 @@
 
 #include <err.h>
 
+#include "lib/keepa.h"
 #include "lib/market.h"
 #include "lib/ndjson.h"
 #include "lib/when.h"
 
-#define KEEPA_EPOCH 21564000LL /* minutes from 1970 to 2011 */
-#define MINUTE_MAX 100000000LL /* some 190 years */
 #define RANK_MAX 2000000000LL
 #define PRICE_MAX 1000000000000LL
-#define STUB 4 /* productType of an ASIN that Amazon does not have */
 #define IMAGES "https://m.media-amazon.com/images/I/"
 #define NAME_CHARS \
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+%_.-"
@@ -107,12 +105,6 @@ grown(void *list, size_t n, size_t *cap, size_t size)
 	return list;
 }
 
-static int64_t
-keepa_time(long long minutes)
-{
-	return (minutes + KEEPA_EPOCH) * 60;
-}
-
 /* Begin a record of this type about a marketplace. */
 static void
 begin(const char *type)
@@ -178,7 +170,7 @@ read_points(struct json_slice list)
 
 	n_points = 0;
 	while (json_next(&it)) {
-		if (!json_int(it.val, 0, MINUTE_MAX, &minutes) ||
+		if (!json_int(it.val, 0, KEEPA_MINUTES_MAX, &minutes) ||
 		    !json_next(&it) || !json_int(it.val, -1, RANK_MAX, &rank) ||
 		    rank == 0)
 			return false;
@@ -403,7 +395,7 @@ field_numbers(void)
 
 	for (size_t i = 0; i < CSV_WANTED && json_next(&it); i++)
 		csv[i] = it.val;
-	if (json_int(product[LAST_UPDATE].val, 1, MINUTE_MAX, &minutes))
+	if (json_int(product[LAST_UPDATE].val, 1, KEEPA_MINUTES_MAX, &minutes))
 		field_time("source_updated_at", keepa_time(minutes));
 	else
 		nd_field_str("source_updated_at", NULL);
@@ -462,7 +454,7 @@ flatten(struct nd_in *in, bool raw)
 		return;
 	}
 	json_int(product[PRODUCT_TYPE].val, 0, 100, &type);
-	if (type == STUB ||
+	if (type == KEEPA_STUB ||
 	    json_kind(product[SALES_RANKS].val) != JSON_OBJECT) {
 		put_observation("unknown", false, raw);
 		return;
