@@ -80,9 +80,9 @@ CREATE TABLE asin_current_state (
 	image_url TEXT,
 	-- {"<category_id>":{"rank":1,"since":"..."}}; rank null: not ranked any
 	-- more; NULL: never seen
-	sales_ranks TEXT CHECK (json_valid(sales_ranks)),
+	sales_ranks TEXT CHECK (sales_ranks IS NULL OR json_valid(sales_ranks)),
 	-- ["<category_id>"], where the rank is 1
-	bestseller_badges TEXT CHECK (json_valid(bestseller_badges)),
+	bestseller_badges TEXT CHECK (bestseller_badges IS NULL OR json_valid(bestseller_badges)),
 	-- of the last look: ok, or no ranks given, or no such product
 	status TEXT CHECK (status IN ('ok', 'unknown', 'missing')),
 	last_updated TEXT -- when we last looked
@@ -108,8 +108,8 @@ CREATE TABLE asin_history (
 	brand TEXT,
 	parent_asin TEXT,
 	image_url TEXT,
-	sales_ranks TEXT CHECK (json_valid(sales_ranks)),
-	bestseller_badges TEXT CHECK (json_valid(bestseller_badges)),
+	sales_ranks TEXT CHECK (sales_ranks IS NULL OR json_valid(sales_ranks)),
+	bestseller_badges TEXT CHECK (bestseller_badges IS NULL OR json_valid(bestseller_badges)),
 	source_updated_at TEXT,
 	price_cents INTEGER,
 	currency TEXT,
