@@ -1,0 +1,565 @@
+/*
+ * slack-post - messages to Slack, each sent once
+ *
+ * Posts each slack_message by chat.postMessage, not more than one a second into
+ * a channel.  What became of it is a notifications record; once Slack has
+ * accepted it, the records in its on_sent follow, which say what being sent
+ * means for whoever wrote the message.
+ *
+ * A message that Slack will never take is failed, and does not block the next.
+ * When it is not known whether Slack took one, for want of an answer, the
+ * channel's history is searched for the id that each message carries, before it
+ * is posted again.
+ *
+ * Facts: Slack's pages of chat.postMessage (arguments, errors), "Rate limits",
+ * "Message metadata", and conversations.history.
+ */
+#include <err.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "lib/conf.h"
+#include "lib/http.h"
+#include "lib/ndjson.h"
+#include "lib/run.h"
+#include "lib/when.h"
+
+#define URL_SIZE 1024
+#define HEADER_SIZE 1024
+#define POSTS_MAX 3 /* of a message whose fate had to be looked up */
+#define CHANNELS_MAX 64 /* of which the pace is kept */
+#define HISTORY_SLACK 300 /* seconds by which clocks may differ */
+
+/* What an error of Slack's concerns. */
+enum fate {
+	SENT,
+	LATER, /* the service: again, after a while */
+	UNSURE, /* the service, and the message may be there all the same */
+	REFUSED, /* us: no message will get through */
+	BAD_CHANNEL, /* the channel: none of its messages will */
+	BAD_MESSAGE /* this message, for ever; also what we do not know */
+};
+
+static const struct {
+	enum fate fate;
+	const char *error;
+} errors[] = {{LATER, "ratelimited"}, {LATER, "rate_limited"},
+    {LATER, "service_unavailable"}, {LATER, "team_added_to_org"},
+    {LATER, "org_login_required"}, {UNSURE, "internal_error"},
+    {UNSURE, "fatal_error"}, {UNSURE, "request_timeout"},
+    {REFUSED, "invalid_auth"}, {REFUSED, "not_authed"},
+    {REFUSED, "account_inactive"}, {REFUSED, "token_revoked"},
+    {REFUSED, "token_expired"}, {REFUSED, "missing_scope"},
+    {REFUSED, "not_allowed_token_type"}, {REFUSED, "no_permission"},
+    {REFUSED, "access_denied"}, {REFUSED, "accesslimited"},
+    {REFUSED, "two_factor_setup_required"},
+    {REFUSED, "enterprise_is_restricted"}, {REFUSED, "ekm_access_denied"},
+    {REFUSED, "app_access_restricted"}, {REFUSED, "message_limit_exceeded"},
+    {BAD_CHANNEL, "channel_not_found"}, {BAD_CHANNEL, "not_in_channel"},
+    {BAD_CHANNEL, "is_archived"}, {BAD_CHANNEL, "restricted_action"},
+    {BAD_CHANNEL, "messages_tab_disabled"}, {BAD_CHANNEL, "team_not_found"}};
+
+/* An answer of Slack's, as far as it matters. */
+struct answer {
+	enum fate fate;
+	char error[400];
+	char ts[64]; /* the message's id in its channel */
+};
+
+struct channel {
+	char id[128];
+	double posted_at; /* by http_clock */
+	char dead[64]; /* why no message gets into it; empty: some may */
+};
+
+enum { TYPE, ID, CHANNEL, TEXT, BLOCKS, ON_SENT };
+
+static struct json_field record[] = {JSON_FIELD("type"), JSON_FIELD("id"),
+    JSON_FIELD("channel"), JSON_FIELD("text"), JSON_FIELD("blocks"),
+    JSON_FIELD("on_sent"), JSON_END};
+
+static struct {
+	bool dry_run;
+	double max_wait, waited, pace;
+	const char *base;
+	char authorization[HEADER_SIZE];
+	struct http *http;
+	struct channel channels[CHANNELS_MAX];
+	size_t n_channels;
+	int attempts; /* for the message at hand */
+	char *body;
+	size_t len, cap;
+} post;
+
+static const char usage[] =
+    "usage: slack-post [--dry-run] [--max-wait S] <slack_message records\n"
+    "       slack-post --check\n"
+    "\n"
+    "Posts each slack_message (id, channel, text, blocks, on_sent), writes a\n"
+    "notifications for each, and the records in its on_sent if it was sent;\n"
+    "passes all other records on.  Without a channel: SLACK_CHANNEL.\n"
+    "\n"
+    "      --dry-run      check the messages and pass them on, sending "
+    "nothing\n"
+    "      --max-wait S   seconds to wait in all when Slack asks for it (300)\n"
+    "      --check        test token and reachability\n"
+    "      --help, --version\n"
+    "\n"
+    "SLACK_BOT_TOKEN is needed, from the environment or .env.\n"
+    "example: db-query unsent_changes | jq -sc -f badge-alert.jq |\n"
+    "         slack-post | db-load\n";
+
+static void
+read_answer(const struct http_res *res, struct answer *a)
+{
+	struct json_field metadata[] = {JSON_FIELD("messages"), JSON_END};
+	struct json_field parts[] = {JSON_FIELD("ok"), JSON_FIELD("error"),
+	    JSON_FIELD("ts"), JSON_SUB("response_metadata", metadata),
+	    JSON_END};
+	struct json_slice text = {res->body, res->len};
+	struct json_iter it;
+	struct json_error e;
+	size_t n;
+
+	memset(a, 0, sizeof(*a));
+	a->fate = BAD_MESSAGE;
+	if (!json_scan(text, parts, &e) ||
+	    json_kind(parts[0].val) != JSON_BOOL) {
+		a->fate = UNSURE;
+		snprintf(a->error, sizeof(a->error), "not Slack's answer");
+		return;
+	}
+	if (*parts[0].val.s == 't') {
+		a->fate = SENT;
+		if (parts[2].val.len < sizeof(a->ts))
+			json_text(parts[2].val, a->ts);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (json_is(parts[1].val, errors[i].error))
+			a->fate = errors[i].fate;
+	n = parts[1].val.len < 200 ? json_text(parts[1].val, a->error) : 0;
+	for (it = json_walk(metadata[0].val); json_next(&it);) {
+		if (n + it.val.len + 2 >= sizeof(a->error) ||
+		    json_kind(it.val) != JSON_STRING)
+			break;
+		memcpy(a->error + n, ": ", 2);
+		n += 2;
+		n += json_text(it.val, a->error + n);
+	}
+	if (n == 0)
+		snprintf(a->error, sizeof(a->error), "an error without a name");
+}
+
+/* Slack says 200 and means it in the body only. */
+static void
+judge(void *arg, struct http_res *res)
+{
+	struct answer a;
+
+	(void)arg;
+	if (res->outcome != HTTP_OK)
+		return;
+	read_answer(res, &a);
+	if (a.fate != LATER && a.fate != UNSURE)
+		return;
+	res->outcome = HTTP_LATER;
+	res->ambiguous = a.fate == UNSURE;
+	snprintf(res->why, sizeof(res->why), "%.200s", a.error);
+}
+
+static void
+add(struct json_slice part)
+{
+	if (post.len + part.len > post.cap) {
+		post.cap = 2 * (post.len + part.len);
+		if ((post.body = realloc(post.body, post.cap)) == NULL)
+			err(EX_TEMPFAIL, NULL);
+	}
+	memcpy(post.body + post.len, part.s, part.len);
+	post.len += part.len;
+}
+
+static void
+add_text(const char *text)
+{
+	struct json_slice part = {text, strlen(text)};
+
+	add(part);
+}
+
+static void
+add_field(const char *name, struct json_slice val)
+{
+	if (val.s == NULL)
+		return;
+	add_text(",\"");
+	add_text(name);
+	add_text("\":");
+	add(val);
+}
+
+static void
+make_body(const struct channel *channel)
+{
+	post.len = 0;
+	add_text("{\"channel\":\"");
+	add_text(channel->id);
+	add_text("\",\"unfurl_links\":false,\"unfurl_media\":false");
+	add_field("text", record[TEXT].val);
+	add_field("blocks", record[BLOCKS].val);
+	add_text(",\"metadata\":{\"event_type\":\"sellerpipe\","
+		 "\"event_payload\":{\"id\":");
+	add(record[ID].val);
+	add_text("}}}");
+}
+
+static void
+make_url(char *url, const char *method)
+{
+	if (snprintf(url, URL_SIZE, "%s/%s", post.base, method) >= URL_SIZE)
+		errx(EX_CONFIG, "SLACK_API_URL is too long");
+}
+
+/* Call a method: POST with a body, else GET. */
+static struct http_res
+call(const char *url, const char *body, size_t len, bool once)
+{
+	const char *const headers[] = {post.authorization,
+	    "Content-Type: application/json; charset=utf-8", NULL};
+	struct http_req req = {.url = url,
+	    .headers = headers,
+	    .body = body,
+	    .len = len,
+	    .judge = judge,
+	    .once = once,
+	    .max_wait = post.max_wait - post.waited};
+	struct http_res res = http_do(post.http, &req);
+
+	post.waited += res.waited;
+	return res;
+}
+
+static bool
+same_text(struct json_slice a, struct json_slice b)
+{
+	char x[256], y[256];
+	size_t m, n;
+
+	if (a.len > sizeof(x) || b.len > sizeof(y))
+		return false;
+	m = json_text(a, x);
+	n = json_text(b, y);
+	return m == n && m > 0 && memcmp(x, y, n) == 0;
+}
+
+/* Look for the message in its channel's history: a gets SENT if it is there,
+ * LATER if it is not, and stays UNSURE if the history cannot be read. */
+static void
+look_up(const struct channel *channel, int64_t since, struct answer *a)
+{
+	struct json_field payload[] = {JSON_FIELD("id"), JSON_END};
+	struct json_field metadata[] = {
+	    JSON_SUB("event_payload", payload), JSON_END};
+	struct json_field message[] = {
+	    JSON_FIELD("ts"), JSON_SUB("metadata", metadata), JSON_END};
+	struct json_field list[] = {JSON_FIELD("messages"), JSON_END};
+	char url[URL_SIZE], oldest[24];
+	struct http_res res;
+	struct json_slice text;
+	struct json_error e;
+	struct json_iter it;
+
+	make_url(url, "conversations.history");
+	snprintf(
+	    oldest, sizeof(oldest), "%lld", (long long)(since - HISTORY_SLACK));
+	if (!http_param(url, sizeof(url), "channel", channel->id) ||
+	    !http_param(url, sizeof(url), "oldest", oldest) ||
+	    !http_param(url, sizeof(url), "limit", "50") ||
+	    !http_param(url, sizeof(url), "include_all_metadata", "true"))
+		return;
+	res = call(url, NULL, 0, false);
+	text.s = res.body;
+	text.len = res.len;
+	if (res.outcome != HTTP_OK || !json_scan(text, list, &e) ||
+	    json_kind(list[0].val) != JSON_ARRAY)
+		return;
+	a->fate = LATER;
+	for (it = json_walk(list[0].val); json_next(&it);)
+		if (json_scan(it.val, message, &e) &&
+		    same_text(payload[0].val, record[ID].val)) {
+			a->fate = SENT;
+			if (message[0].val.len < sizeof(a->ts))
+				json_text(message[0].val, a->ts);
+			return;
+		}
+}
+
+static void
+keep_pace(struct channel *channel)
+{
+	double wait = channel->posted_at + post.pace - http_clock();
+
+	if (channel->posted_at > 0 && wait > 0)
+		http_sleep(wait);
+	channel->posted_at = http_clock();
+}
+
+/* Post the message once, and find out what became of it. */
+static struct answer
+try_post(struct channel *channel)
+{
+	int64_t began = when_now();
+	char url[URL_SIZE];
+	struct http_res res;
+	struct answer a;
+
+	make_url(url, "chat.postMessage");
+	keep_pace(channel);
+	make_body(channel);
+	res = call(url, post.body, post.len, true);
+	post.attempts += res.tries;
+	if (res.outcome == HTTP_OK) {
+		read_answer(&res, &a);
+		return a;
+	}
+	memset(&a, 0, sizeof(a));
+	snprintf(a.error, sizeof(a.error), "%s", res.why);
+	if (res.outcome == HTTP_LATER)
+		a.fate = res.ambiguous ? UNSURE : LATER;
+	else
+		a.fate =
+		    res.status == 401 || res.status == 403 ? REFUSED : UNSURE;
+	if (a.fate != UNSURE)
+		return a;
+	warnx("Slack: %s: looking whether the message is there", res.why);
+	look_up(channel, began, &a);
+	return a;
+}
+
+static void
+put_notification(const struct channel *channel, const struct answer *a)
+{
+	char now[WHEN_SIZE];
+	bool sent = a->fate == SENT;
+
+	nd_puts("{\"type\":\"notifications\"");
+	nd_field("notification_id", record[ID].val);
+	nd_field_str("sink", "slack");
+	nd_field_str("target", channel->id);
+	nd_field_str("state", sent ? "sent" : "failed");
+	nd_field_str("remote_id", sent && a->ts[0] != '\0' ? a->ts : NULL);
+	nd_field_int("attempts", post.attempts);
+	nd_field_str("error", sent ? NULL : a->error);
+	nd_field_str("sent_at", sent ? when_text(when_now(), now) : NULL);
+	nd_puts("}\n");
+}
+
+static void
+put_on_sent(void)
+{
+	struct json_iter it = json_walk(record[ON_SENT].val);
+
+	while (json_next(&it))
+		nd_put_line(it.val);
+}
+
+static void
+send(struct nd_in *in, struct channel *channel)
+{
+	struct answer a = {.fate = BAD_CHANNEL};
+
+	post.attempts = 0;
+	if (channel->dead[0] != '\0')
+		snprintf(a.error, sizeof(a.error), "%s", channel->dead);
+	else
+		for (int i = 0; i < POSTS_MAX; i++)
+			if ((a = try_post(channel)).fate != LATER)
+				break;
+
+	if (a.fate == REFUSED) {
+		warnx("Slack refuses SLACK_BOT_TOKEN: %s", a.error);
+		run_stop(EX_NOPERM);
+	}
+	if (a.fate == LATER || a.fate == UNSURE) {
+		warnx("Slack: %s; the rest can be sent later%s", a.error,
+		    a.fate == UNSURE ? ", and this message may come twice"
+				     : "");
+		run_stop(EX_TEMPFAIL);
+	}
+	put_notification(channel, &a);
+	if (a.fate == SENT) {
+		put_on_sent();
+	} else {
+		nd_bad(in, "Slack will not take it: %s", a.error);
+		if (a.fate == BAD_CHANNEL)
+			snprintf(channel->dead, sizeof(channel->dead), "%.63s",
+			    a.error);
+	}
+	nd_flush();
+}
+
+/* The channel of the message, or SLACK_CHANNEL; NULL if it cannot be one. */
+static struct channel *
+find_channel(void)
+{
+	char id[128];
+	size_t len = 0;
+
+	if (json_kind(record[CHANNEL].val) <= JSON_NULL)
+		len = (size_t)snprintf(id, sizeof(id), "%s",
+		    conf_need("SLACK_CHANNEL",
+			"the channel for messages that name none"));
+	else if (record[CHANNEL].val.len < sizeof(id))
+		len = json_text(record[CHANNEL].val, id);
+	if (len == 0 || len >= sizeof(id))
+		return NULL;
+	id[len] = '\0';
+	if (strspn(id,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+		"0123456789_#@.-") != len)
+		return NULL;
+	for (size_t i = 0; i < post.n_channels; i++)
+		if (strcmp(post.channels[i].id, id) == 0)
+			return &post.channels[i];
+	if (post.n_channels == CHANNELS_MAX)
+		post.n_channels = 0; /* nobody has so many */
+	memset(&post.channels[post.n_channels], 0, sizeof(struct channel));
+	memcpy(post.channels[post.n_channels].id, id, len + 1);
+	return &post.channels[post.n_channels++];
+}
+
+static void
+take(struct nd_in *in)
+{
+	struct channel *channel;
+
+	if (json_kind(record[ID].val) != JSON_STRING ||
+	    (json_kind(record[TEXT].val) != JSON_STRING &&
+		json_kind(record[BLOCKS].val) != JSON_ARRAY)) {
+		nd_bad(in, "a slack_message needs an id, and text or blocks");
+		return;
+	}
+	if (post.dry_run) {
+		nd_put_line(nd_line(in));
+		return;
+	}
+	if ((channel = find_channel()) == NULL)
+		nd_bad(in, "channel is no channel's id");
+	else
+		send(in, channel);
+}
+
+/* How Slack is: a health_checks record. */
+static _Noreturn void
+check(void)
+{
+	struct json_field who[] = {
+	    JSON_FIELD("team"), JSON_FIELD("user"), JSON_END};
+	char url[URL_SIZE], team[100] = "", user[100] = "";
+	char detail[512];
+	double began = http_clock();
+	struct http_res res;
+	struct json_slice text;
+	struct json_error e;
+	struct answer a;
+
+	make_url(url, "auth.test");
+	res = call(url, "{}", 2, false);
+	read_answer(&res, &a);
+	text.s = res.body;
+	text.len = res.len;
+	if (res.outcome == HTTP_OK && a.fate == SENT &&
+	    json_scan(text, who, &e) && who[0].val.len < sizeof(team) &&
+	    who[1].val.len < sizeof(user)) {
+		json_text(who[0].val, team);
+		json_text(who[1].val, user);
+	}
+	if (res.outcome != HTTP_OK)
+		snprintf(detail, sizeof(detail), "%s", res.why);
+	else if (a.fate != SENT)
+		snprintf(detail, sizeof(detail), "%s", a.error);
+	else
+		snprintf(
+		    detail, sizeof(detail), "team %s, user %s", team, user);
+	run_health("slack", began, a.fate == SENT, detail);
+	if (res.outcome != HTTP_OK)
+		run_stop(http_status(&res));
+	run_stop(a.fate == SENT     ? EX_OK
+		: a.fate == REFUSED ? EX_NOPERM
+				    : EX_PROTOCOL);
+}
+
+static bool
+read_options(int argc, char *argv[])
+{
+	static const struct option options[] = {
+	    {"dry-run", no_argument, NULL, 'n'},
+	    {"max-wait", required_argument, NULL, 'w'},
+	    {"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+	bool checks = false;
+	int c;
+
+	opterr = 0;
+	post.max_wait = 300;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'n')
+			post.dry_run = true;
+		else if (c == 'w')
+			post.max_wait = http_seconds("--max-wait", optarg);
+		else if (c == 'k')
+			checks = true;
+		else
+			nd_option(c, argv, usage);
+	}
+	if (optind < argc)
+		errx(
+		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
+	return checks;
+}
+
+static void
+read_settings(void)
+{
+	const char *token =
+	    conf_need("SLACK_BOT_TOKEN", "the xoxb- token of your Slack app");
+
+	post.base = conf_or("SLACK_API_URL", "https://slack.com/api");
+	http_check_url("SLACK_API_URL", post.base);
+	post.pace = (double)conf_number("SLACK_PACE_MS", 0, 60000, 1000) / 1000;
+	if (snprintf(post.authorization, HEADER_SIZE,
+		"Authorization: Bearer %s", token) >= HEADER_SIZE)
+		errx(EX_CONFIG, "SLACK_BOT_TOKEN is too long to be one");
+}
+
+int
+main(int argc, char *argv[])
+{
+	bool checks = read_options(argc, argv);
+	struct nd_in *in;
+
+	if (!post.dry_run) {
+		read_settings();
+		post.http = http_new();
+	}
+	if (checks)
+		check();
+
+	in = nd_open(NULL);
+	while (nd_read(in, record)) {
+		if (json_is(record[TYPE].val, "slack_message"))
+			take(in);
+		else
+			nd_put_line(nd_line(in));
+	}
+	nd_close(in);
+	if (!post.dry_run)
+		http_free(post.http);
+	free(post.body);
+	conf_free();
+	return nd_finish();
+}
