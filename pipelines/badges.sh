@@ -1,0 +1,123 @@
+#!/bin/bash
+# badges.sh - look at the tracked ASINs that are due, and tell who gained or lost #1
+#
+#     badges.sh           those that are due; hourly from cron
+#     badges.sh --all     all of them, due or not
+#
+# A hundred at a time: Keepa -> records -> what changed -> database -> Slack.  The
+# raw stream of each hundred is kept in spool/ for SPOOL_DAYS (14).
+#
+# A run that fails or is killed leaves in spool/ what it had got and what it had
+# sent (*.part); the next run takes that in first, and then looks at what is
+# still due.  History is asked for back to the last look: nothing is missed.
+# Status: 0; 65 some records were bad; 75 not all done, the next run will; 77, 78
+# a key or a setting is wrong.
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+view=due_asins
+case ${1:-} in
+'') ;;
+--all) view=watchlist ;;
+--help)
+	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+	exit
+	;;
+*)
+	say "unknown argument '$1'; see --help"
+	exit 64
+	;;
+esac
+
+asked=spool/asked.$$
+status=0
+looked=0
+slack_listens=true
+trap 'rm -f "$asked" spool/due.$$ spool/state.$$ spool/unsent.$$' EXIT
+
+note() { # note STATUS: remember the worst
+	status=$(worst "$status" "$1")
+}
+
+# What an earlier run that was killed had got, but perhaps not loaded.
+recover() {
+	local part code
+	for part in spool/*.part; do
+		[ -e "$part" ] || continue
+		say "taking in what an earlier run left in $part"
+		code=0
+		case $part in
+		spool/notes*) db-load <"$part" || code=$? ;;
+		*) load_observations "$part" || code=$? ;;
+		esac
+		# 65, 75: what could be taken in is in.
+		case $part:$code in
+		spool/notes*:0 | spool/notes*:65 | spool/notes*:75) rm -f "$part" ;;
+		*:0 | *:65 | *:75) put_away "$part" ;;
+		*) note "$code" ;;
+		esac
+	done
+}
+
+# The next hundred, without those that this run has asked for already.
+next_hundred() {
+	db-query "$view" | jq -nc --slurpfile asked "$asked" \
+		'($asked | map({key: ., value: true}) | from_entries) as $seen
+		| limit(100; inputs | select($seen["\(.marketplace) \(.asin)"] | not))' >"spool/due.$$"
+	jq -c '"\(.marketplace) \(.asin)"' "spool/due.$$" >>"$asked"
+	[ -s "spool/due.$$" ]
+}
+
+look() {
+	local part statuses=(0 0 0) code
+	part=spool/badges-$(date -u +%Y%m%dT%H%M%SZ)-$$-$looked.part
+	keepa-fetch --max-wait "$(setting KEEPA_MAX_WAIT 2400)" <"spool/due.$$" |
+		tee "$part" | load_observations || statuses=("${PIPESTATUS[@]}")
+	looked=$((looked + $(wc -l <"spool/due.$$")))
+	code=$(worst "${statuses[@]}")
+	note "$code"
+	# What came whole but could not be loaded, the next run takes in.
+	case ${statuses[0]}:${statuses[2]} in
+	0:0 | 0:65 | 65:* | 75:*) put_away "$part" ;;
+	esac
+	[ "$code" -eq 0 ] || [ "$code" -eq 65 ]
+}
+
+# Names for categories without one.  No alert waits long for a name.
+name_categories() {
+	db-query unnamed_categories >"spool/due.$$"
+	[ -s "spool/due.$$" ] || return 0
+	HTTP_TIMEOUT=20 HTTP_TRIES=1 keepa-fetch --categories --max-wait 2 <"spool/due.$$" |
+		db-load || note "$(worst "${PIPESTATUS[@]}")"
+}
+
+# Tell of every change that nobody was told of.  What Slack has accepted is noted
+# in the spool too, in case the database cannot be told.
+tell() {
+	local notes=spool/notes-$$.part statuses=(0 0 0 0) code
+	db-query unsent_changes >"spool/unsent.$$"
+	[ -s "spool/unsent.$$" ] && $slack_listens || return 0
+	jq -sc -f "$here/../notify/badge-alert.jq" "spool/unsent.$$" |
+		slack-post | tee "$notes" | db-load || statuses=("${PIPESTATUS[@]}")
+	code=$(worst "${statuses[@]}")
+	note "$code"
+	[ "$code" -eq 0 ] || [ "$code" -eq 65 ] || slack_listens=false
+	[ "${statuses[3]}" -ne 0 ] || rm -f "$notes"
+}
+
+take_lock badges
+begin_run badges
+: >"$asked"
+recover
+tell
+while next_hundred; do
+	more=true
+	look || more=false
+	name_categories
+	tell
+	$more || break
+done
+find spool -name '*.gz' -mtime "+$(setting SPOOL_DAYS 14)" -exec rm -f {} +
+end_run "$status" "$looked"
+exit "$status"

@@ -1,0 +1,95 @@
+#!/bin/bash
+# track.sh - which ASINs are tracked
+#
+#     track.sh add B0... [B0...] [--marketplace US] [--priority 1] [--every 60]
+#                  [--role own|competitor] [--label TEXT] [--file FILE]
+#     track.sh remove B0... [--marketplace US] [--file FILE]
+#     track.sh list
+#
+# --every is in minutes; priority 1 comes first.  FILE holds an ASIN a line, with
+# anything behind it, and # for comments; - is standard input.  To add what is
+# there changes just what is named.  What is removed keeps its history.
+# Each call is one transaction: it is done, or not.
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+usage() {
+	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+}
+
+wrong() {
+	say "$*; see --help"
+	exit 64
+}
+
+# The ASINs of a file, however a spreadsheet left them.
+read_file() {
+	LC_ALL=C awk '{ sub(/^\357\273\277/, ""); sub(/#.*/, ""); gsub(/[",;\r]/, " "); if ($1 != "") print $1 }' "$1"
+}
+
+# take ASIN...: to those named.
+take() {
+	local asin
+	for asin; do
+		asins+=("$(tr '[:lower:]' '[:upper:]' <<<"$asin")")
+	done
+}
+
+change() { # change JQ-OBJECT: of the ASINs named
+	[ ${#asins[@]} -gt 0 ] || wrong "no ASINs"
+	local bad
+	bad=$(printf '%s\n' "${asins[@]}" | grep -vE '^[0-9A-Z]{10}$' || true)
+	[ -z "$bad" ] || wrong "not an ASIN: ${bad//$'\n'/, }"
+	printf '%s\n' "${asins[@]}" | jq -Rc --arg marketplace "$marketplace" --argjson set "$1" \
+		'{type: "tracked_asins", $marketplace, asin: .} + $set' | db-load --init
+}
+
+list() {
+	db-query watchlist | jq -nr '["market", "asin", "priority", "every", "status", "last look", "title"],
+		(inputs | [.marketplace, .asin, .priority, .monitoring_frequency, .status // "never seen",
+		 .last_updated // "-", ((.label // .product_title // "-") | explode
+			| map(select(. >= 32 and (. < 127 or . > 159) and (. < 8203 or . > 8207)
+				and (. < 8232 or . > 8238) and (. < 8288 or . > 8303))) | implode | .[:50])])
+		| @tsv' |
+		awk -F '\t' '{ printf "%-7s %-11s %-9s %-6s %-11s %-21s %s\n", $1, $2, $3, $4, $5, $6, $7 }'
+}
+
+action=${1:---help}
+shift || true
+asins=() marketplace=US set='{}'
+add() { # add NAME TYPE VALUE: to what is set; TYPE is arg or argjson
+	set=$(jq -c "--$2" v "$3" --arg name "$1" '.[$name] = $v' <<<"$set" 2>/dev/null) ||
+		wrong "'$3' is no value for $1"
+}
+while [ $# -gt 0 ]; do
+	[[ $1 != --* || $# -gt 1 ]] || wrong "$1 needs a value"
+	case $1 in
+	--marketplace) marketplace=$2 ;;
+	--priority) add priority argjson "$2" ;;
+	--every) add monitoring_frequency argjson "$2" ;;
+	--role) add role arg "$2" ;;
+	--label) add label arg "$2" ;;
+	--file)
+		while IFS= read -r asin; do take "$asin"; done < <(read_file "$2")
+		;;
+	-*) wrong "unknown option '$1'" ;;
+	*)
+		take "$1"
+		shift
+		continue
+		;;
+	esac
+	shift 2
+done
+
+case $action in
+add)
+	add is_active argjson true
+	change "$set"
+	;;
+remove) change '{"op": "update", "is_active": false}' ;;
+list) list ;;
+--help | help) usage ;;
+*) wrong "unknown action '$action'" ;;
+esac
