@@ -7,6 +7,7 @@ LOAD      = $(basename $(wildcard load/*.c))
 NOTIFY    = $(basename $(wildcard notify/*.c))
 PROGS     = $(FETCH) $(TRANSFORM) $(LOAD) $(NOTIFY)
 MANS      = $(PROGS:=.1)
+PAGES     = $(wildcard lib/*.5 lib/*.7)
 
 DESTDIR  =
 PREFIX   = /usr/local
@@ -39,8 +40,58 @@ lib/schema.c: load/schema/embed.awk load/schema/sqlite/*.sql
 	awk -f load/schema/embed.awk load/schema/sqlite/*.sql >$@.tmp
 	mv $@.tmp $@
 
+# All tests; FILES="tests/x.bats" for some.
+check: all
+	tests/run.sh $(FILES)
+
+# The same against programs that check themselves as they run.
+SAN = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+check-san:
+	$(MAKE) clean
+	$(MAKE) all CFLAGS="-O1 -g -Werror $(SAN)" LDFLAGS="$(SAN)"
+	tests/run.sh --as-built $(FILES)
+	$(MAKE) clean
+
+# Parsers against what nobody would write, for so many seconds each.
+FUZZ_TIME = 600
+fuzz:
+	tests/fuzz/run.sh $(FUZZ_TIME)
+
+bench: all
+	tests/bench/run.sh
+
+lint:
+	clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
+	shellcheck -x $$(git ls-files '*.sh' .ci/run)
+	shellcheck -x -s bash $$(git ls-files '*.bats' '*.bash')
+	mandoc -T lint -W warning $(MANS) $(PAGES)
+
+# The pipelines and what they need go together, as they stand here.
+LIBDIR = $(PREFIX)/lib/sellerpipe
+install: all
+	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
+		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
+		$(DESTDIR)$(LIBDIR)/pipelines $(DESTDIR)$(LIBDIR)/notify \
+		$(DESTDIR)$(SHAREDIR)/schema/sqlite $(DESTDIR)$(SHAREDIR)/sim
+	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
+	install -m 644 $(MANS) $(DESTDIR)$(MANDIR)/man1
+	install -m 644 lib/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 644 lib/*.7 $(DESTDIR)$(MANDIR)/man7
+	install -m 755 pipelines/[!c]*.sh $(DESTDIR)$(LIBDIR)/pipelines
+	install -m 644 pipelines/common.sh $(DESTDIR)$(LIBDIR)/pipelines
+	install -m 644 notify/*.jq $(DESTDIR)$(LIBDIR)/notify
+	install -m 644 load/schema/sqlite/*.sql $(DESTDIR)$(SHAREDIR)/schema/sqlite
+	install -m 644 .env.example $(DESTDIR)$(SHAREDIR)
+
+uninstall:
+	cd $(DESTDIR)$(BINDIR) && rm -f $(notdir $(PROGS))
+	cd $(DESTDIR)$(MANDIR) && rm -f $(addprefix man1/,$(notdir $(MANS))) \
+		$(addprefix man5/,$(notdir $(wildcard lib/*.5))) \
+		$(addprefix man7/,$(notdir $(wildcard lib/*.7)))
+	rm -rf $(DESTDIR)$(LIBDIR) $(DESTDIR)$(SHAREDIR)
+
 clean:
 	rm -f $(PROGS) */*.o */*.d lib/schema.c
 
 -include $(wildcard */*.d)
-.PHONY: all clean
+.PHONY: all check check-san fuzz bench lint install uninstall clean

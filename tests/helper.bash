@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# helper.bash - loaded by every test: the programs in PATH, an empty folder to
+# work in, no settings but those that a test makes, and the simulator.
+
+bats_require_minimum_version 1.5.0
+export BATS_LIB_PATH=${BATS_LIB_PATH:-/usr/lib/bats:/usr/lib:/usr/share/bats:/usr/local/lib:/opt/homebrew/lib}
+bats_load_library bats-support
+bats_load_library bats-assert
+
+top=$(cd "$BATS_TEST_DIRNAME" && while [ ! -e Makefile ]; do cd ..; done && pwd)
+shared=$top/../shared # real answers, where they are
+export PATH=$top/fetch:$top/transform:$top/load:$top/notify:$top/pipelines:$PATH
+export LC_ALL=C.UTF-8 TZ=UTC
+
+# Called by the setup of each file of tests.
+clean_room() {
+	local name
+	for name in $(compgen -e | grep -E '^(KEEPA|SLACK|SP_API|LWA|CLICKUP|SUPABASE|HTTP|DATABASE|SELLERPIPE|SPOOL|ALERT)_?'); do
+		unset "$name"
+	done
+	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
+	cd "$BATS_TEST_TMPDIR" || return
+	export SELLERPIPE_HOME=$BATS_TEST_TMPDIR DATABASE_URL=sqlite:$BATS_TEST_TMPDIR/test.db
+}
+
+# start_sim [OPTION...]: the APIs on loopback, and the settings that lead there.
+# Waits are short, so that tests of them are.
+start_sim() {
+	"$top/tests/sim/sim" --ready "$BATS_TEST_TMPDIR/sim.url" "$@" 3>&- &
+	sim_pid=$!
+	while [ ! -s "$BATS_TEST_TMPDIR/sim.url" ]; do
+		kill -0 "$sim_pid" || return
+		sleep 0.05
+	done
+	sim=$(<"$BATS_TEST_TMPDIR/sim.url")
+	export KEEPA_API_URL=$sim/keepa KEEPA_API_KEY=test-key
+	export SLACK_API_URL=$sim/slack/api SLACK_BOT_TOKEN=xoxb-test SLACK_CHANNEL=C0TEST
+	export SLACK_PACE_MS=0 HTTP_WAIT_MS=20 HTTP_STALL_TIMEOUT=2 HTTP_TIMEOUT=20
+}
+
+# Called by the teardown of files that start it.
+stop_sim() {
+	if [ -n "${sim_pid:-}" ]; then
+		kill "$sim_pid" 2>/dev/null || true
+		wait "$sim_pid" 2>/dev/null || true
+	fi
+}
+
+# control PATH [BODY]: tell the simulator (POST with a body, else GET).
+control() {
+	curl -sS --fail-with-body "$sim/_sim/$1" ${2+-X POST -d "$2"}
+}
+
+# faults API JSON: what comes instead of the next answers.
+faults() {
+	control "faults/$1" "$2" >/dev/null
+}
+
+# requests API [FILTER]: those made so far, by jq.
+requests() {
+	control "requests?api=$1" | jq -c "${2:-.}"
+}
+
+# peak_kib COMMAND...: its peak of memory in KiB, as its last line of output.
+peak_kib() {
+	python3 -c '
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)' "$@"
+}
+
+# needs_shared FILE: skip where the real answers are not beside the project.
+needs_shared() {
+	[ -e "$shared/$1" ] || skip "no ../shared/$1 beside the project"
+}
+
+sanitized() { # whether the programs check themselves, and need more memory for it
+	nm "$top/transform/badge-diff" 2>/dev/null | grep -q __asan_init
+}

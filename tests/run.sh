@@ -1,0 +1,23 @@
+#!/bin/bash
+# run.sh - install what is missing, build, and pass all tests
+#
+#     tests/run.sh            all of them
+#     tests/run.sh FILE...    these files of tests
+#     tests/run.sh --as-built [FILE...]    with the programs as they are
+#
+# On a machine with nothing but this folder and a shell it needs root, or sudo,
+# for the packages.  A run that fails leaves nothing behind; run it again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+sh pipelines/setup.sh --test
+if [ "${1:-}" = --as-built ]; then
+	shift
+else
+	make -s -j"$(getconf _NPROCESSORS_ONLN)" all
+fi
+
+if [ $# -eq 0 ]; then
+	set -- tests/*.bats
+fi
+exec prove --jobs "$(getconf _NPROCESSORS_ONLN)" --exec 'bats --tap' "$@"
