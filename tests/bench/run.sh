@@ -1,0 +1,230 @@
+#!/bin/bash
+# run.sh - each program beside what a user would take instead, and beside the limit
+#
+#     run.sh [NAME...]    flatten, diff, load; without a name, all
+#
+# What is not installed is left out, and said so.  No time fails a run; records
+# that are not the same as ours do, and a command that fails.
+#
+# The data, some 2 GB, is kept in $TMPDIR/sellerpipe-bench for the next run, and
+# may be deleted at any time.  BENCH_ROUNDS (3): how often each command runs.
+# BENCH_SCALE (100): the size of the data, in percent.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+bench=tests/bench
+cache=${TMPDIR:-/tmp}/sellerpipe-bench
+rounds=${BENCH_ROUNDS:-3}
+scale=${BENCH_SCALE:-100}
+python=$(python3 -c 'import sys; print(sys.executable)') # not a wrapper around it
+status=0
+# For the commands of the rows, which sh runs.
+export LC_ALL=C.UTF-8 bench cache python IN='' DB="$cache/bench.db"
+
+say() {
+	echo "run.sh: $*" >&2
+}
+
+have() { # have COMMAND...: or say what is left out
+	local command
+	for command; do
+		command -v "$command" >/dev/null || {
+			say "left out: there is no $command"
+			return 1
+		}
+	done
+}
+
+fresh() { # fresh FILE SOURCE...: whether it is there, and none of what it is made of is newer
+	local file=$1 source
+	[ -s "$file" ] || return 1
+	for source in "${@:2}"; do
+		[ ! "$source" -nt "$file" ] || return 1
+	done
+}
+
+build() { # build NAME [LIBRARY...]: this folder's C program, into the cache
+	fresh "$cache/$1" "$bench/$1.c" && return
+	cc -O2 -std=c11 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -o "$cache/$1" "$bench/$1.c" "${@:2}" ||
+		say "left out: cannot build $1"
+}
+
+# The rows of a table: a name, the goals, the command, and what runs before it,
+# unmeasured.  The first row is ours.  A limit does less, and is not `check`ed.
+rows=() names=() commands=()
+row() {
+	limit "$@"
+	names+=("$1") commands+=("${4:-:}; $3")
+}
+
+limit() {
+	rows+=("$1"$'\t'"$2"$'\t'"${4:-}"$'\t'"$3")
+}
+
+made() { # made COMMAND: the records that it makes of $IN, in one form
+	sh -ec "$1" | jq -cS 'walk(if type == "number" then . + 0 else . end)'
+}
+
+check() { # check FILE [COMMAND]: whether all make the same of it; COMMAND shows what
+	local IN=$1 i
+	made "${commands[0]}; ${2:-:}" >"$cache/want"
+	for i in "${!commands[@]}"; do
+		if ! made "${commands[i]}; ${2:-:}" | cmp -s - "$cache/want"; then
+			say "${names[i]}: not the same records as ${names[0]}"
+			status=1
+		fi
+	done
+	printf '\n%s records compared of: %s' "$(wc -l <"$cache/want")" "${names[0]}"
+	printf ', %s' "${names[@]:1}"
+	echo
+}
+
+compare() { # compare TITLE FILE
+	IN=$2 "$python" "$bench/measure.py" "$cache/usage" "$rounds" "$1" \
+		< <(printf '%s\n' "${rows[@]}") || status=1
+	rows=() names=() commands=()
+}
+
+# $cache/first-SIZE and second-SIZE: two polls of the same products, an hour apart,
+# 100 MB of the second, and of the first only half of the products.
+products() { # products SIZE
+	local count=$((1050000 * scale / $1)) # they come out a little smaller
+	fresh "$cache/second-$1" tests/sim/products.py &&
+		[ "$(cat "$cache/count-$1")" = "$count" ] && return
+	say "making $count products of $1 bytes"
+	"$python" tests/sim/products.py --count "$count" --size "$1" --seed 1 --polls 2 |
+		awk -v n="$count" -v first="$cache/first-$1" -v second="$cache/second-$1.new" \
+			'NR <= n / 2 { print >first } NR > n { print >second }'
+	echo "$count" >"$cache/count-$1"
+	mv "$cache/second-$1.new" "$cache/second-$1"
+}
+
+jq_goal() { # jq_goal: of CPU time, by SPEED: jq 1.6 is the slower one
+	case $(jq --version) in
+	jq-1.[0-6]*) echo '>=16' ;;
+	*) echo '>=12' ;;
+	esac
+}
+
+# Keepa's products to records.
+bench_flatten() {
+	local size wc
+	have jq transform/keepa-flatten || return 0
+	build flatten-jsonc -ljson-c
+	for size in 60000 2000; do
+		wc='>=1/6'
+		[ "$size" = 60000 ] || wc='>=1/8'
+		products "$size"
+		tail -n 200 "$cache/second-$size" >"$cache/sample"
+
+		row keepa-flatten '>=600MB/s <=16MiB' 'transform/keepa-flatten --no-raw <"$IN"'
+		row "$(jq --version)" "$(jq_goal)" 'jq -c -f "$bench/flatten.jq" "$IN"'
+		row 'python json' '>=7' '"$python" "$bench/flatten.py" <"$IN"'
+		[ ! -x "$cache/flatten-jsonc" ] || row json-c '' '"$cache/flatten-jsonc" <"$IN"'
+		limit 'wc -l' "$wc" 'wc -l <"$IN"'
+		limit cat '' 'cat "$IN"'
+		check "$cache/sample"
+		compare "flatten: products of $size bytes" "$cache/second-$size"
+	done
+}
+
+# Observations, with the whole product in each; half of the ASINs are known.
+bench_diff() {
+	local size wc stream
+	local -x state
+	have jq transform/badge-diff transform/keepa-flatten || return 0
+	build diff-jsonc -ljson-c
+	for size in 60000 2000; do
+		wc='>=1/6'
+		[ "$size" = 60000 ] || wc='>=1/8'
+		products "$size"
+		state=$cache/state-$size stream=$cache/observations-$size
+		if ! fresh "$stream" "$cache/second-$size" transform/keepa-flatten; then
+			transform/keepa-flatten --no-raw <"$cache/first-$size" | transform/badge-diff |
+				grep '^{"type":"asin_current_state"' >"$state"
+			transform/keepa-flatten <"$cache/second-$size" >"$stream.new"
+			mv "$stream.new" "$stream"
+		fi
+		# Some that are known, some that are not.
+		awk -v n="$(wc -l <"$stream")" 'NR <= 5000 || NR > n - 5000' "$stream" >"$cache/sample"
+
+		row badge-diff '>=600MB/s <=16MiB' 'transform/badge-diff -p "$state" <"$IN"'
+		row "$(jq --version)" "$(jq_goal)" \
+			'jq -cn --slurpfile state "$state" -f "$bench/diff.jq" "$IN"'
+		row 'python json' '>=7' '"$python" "$bench/diff.py" "$state" <"$IN"'
+		[ ! -x "$cache/diff-jsonc" ] || row json-c '' '"$cache/diff-jsonc" "$state" <"$IN"'
+		limit 'wc -l' "$wc" 'wc -l <"$IN"'
+		check "$cache/sample"
+		compare "diff: products of $size bytes" "$stream"
+	done
+}
+
+# What badge-diff says of 100,000 products, into an empty database and again.
+bench_load() {
+	local in=$cache/records sample=$cache/sample tables table file key utils import shown
+	local empty='rm -f "$DB"*; cp "$cache/empty.db" "$DB"'
+	local full='rm -f "$DB"*; cp "$cache/full.db" "$DB"'
+	have jq sqlite3 load/db-load transform/badge-diff || return 0
+	tables='rank_history asin_history asin_current_state'
+	if ! fresh "$in" tests/sim/products.py transform/keepa-flatten transform/badge-diff ||
+		[ "$(cat "$in.scale")" != "$scale" ]; then
+		say "making the records of $((1000 * scale)) products"
+		"$python" tests/sim/products.py --count $((1000 * scale)) --size 2000 --seed 1 |
+			transform/keepa-flatten --no-raw | transform/badge-diff |
+			grep -v '^{"type":"categories"' >"$in.new"
+		echo "$scale" >"$in.scale"
+		mv "$in.new" "$in"
+	fi
+	sed -n 1,2000p "$in" >"$sample"
+	rm -f "$cache"/empty.db* "$cache"/full.db*
+	load/db-load -d "sqlite:$cache/empty.db" --init </dev/null
+	cp "$cache/empty.db" "$cache/full.db"
+	load/db-load -d "sqlite:$cache/full.db" <"$in"
+
+	# sqlite-utils and .import take a file for each table.
+	utils=: import='sqlite3 "$DB"' shown=:
+	for table in $tables; do
+		for file in "$in" "$sample"; do
+			sed -n "s/^{\"type\":\"$table\",/{/p" "$file" >"$file.$table"
+		done
+		sqlite3 -csv "$cache/full.db" "SELECT * FROM $table" >"$in.$table.csv"
+		utils+="; sqlite-utils VERB \"\$DB\" $table \"\$IN.$table\" --nl"
+		for key in $(sqlite3 "$cache/empty.db" \
+			"SELECT name FROM pragma_table_info('$table') WHERE pk ORDER BY pk"); do
+			utils+=" --pk $key"
+		done
+		import+=" \".import --csv '\$IN.$table.csv' $table\""
+		shown+="; sqlite3 -json \"\$DB\" 'SELECT * FROM $table ORDER BY 1, 2, 3, 4' |
+			jq -c '.[] | map_values(fromjson? // .)'"
+	done
+
+	row db-load '<=8MiB' 'load/db-load -d "sqlite:$DB" <"$IN"' "$empty"
+	row 'python json sqlite3' '>=3' '"$python" "$bench/load.py" "$DB" <"$IN"' "$empty"
+	! have sqlite-utils || row sqlite-utils '>=9' "${utils//VERB/insert}" "$empty"
+	limit 'sqlite3 .import, ready CSV' '>=1.4' "$import" "$empty"
+	check "$sample" "$shown"
+	compare "load: an empty database, $(wc -l <"$in") records" "$in"
+
+	row db-load '<=8MiB' 'load/db-load -d "sqlite:$DB" <"$IN"' "$full"
+	row 'python, plain upsert' '>=3.3' '"$python" "$bench/load.py" "$DB" plain <"$IN"' "$full"
+	row 'python, if changed' '' '"$python" "$bench/load.py" "$DB" <"$IN"' "$full"
+	! have sqlite-utils || row sqlite-utils '' "${utils//VERB/upsert}" "$full"
+	compare "load: the same records again" "$in"
+	rm -f "$DB"*
+}
+
+mkdir -p "$cache"
+build usage
+[ $# -gt 0 ] || set -- flatten diff load
+for name; do
+	case $name in
+	flatten) bench_flatten ;;
+	diff) bench_diff ;;
+	load) bench_load ;;
+	*)
+		say "no bench '$name'"
+		exit 64
+		;;
+	esac
+done
+exit $status
