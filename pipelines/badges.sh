@@ -93,17 +93,18 @@ name_categories() {
 }
 
 # Tell of every change that nobody was told of.  What Slack has accepted is noted
-# in the spool too, in case the database cannot be told.
+# in the spool at once, whatever becomes of the database or of us.
 tell() {
-	local notes=spool/notes-$$.part statuses=(0 0 0 0) code
+	local notes=spool/notes-$$.part statuses=(0 0) code=0
 	db-query unsent_changes >"spool/unsent.$$"
 	[ -s "spool/unsent.$$" ] && $slack_listens || return 0
-	jq -sc -f "$here/../notify/badge-alert.jq" "spool/unsent.$$" |
-		slack-post | tee "$notes" | db-load || statuses=("${PIPESTATUS[@]}")
-	code=$(worst "${statuses[@]}")
+	ALERT_DIGEST=$(setting ALERT_DIGEST 40) jq -sc -f "$here/../notify/badge-alert.jq" "spool/unsent.$$" |
+		slack-post >"$notes" || statuses=("${PIPESTATUS[@]}")
+	db-load <"$notes" || code=$?
+	[ "$code" -ne 0 ] || rm -f "$notes"
+	code=$(worst "$code" "${statuses[@]}")
 	note "$code"
 	[ "$code" -eq 0 ] || [ "$code" -eq 65 ] || slack_listens=false
-	[ "${statuses[3]}" -ne 0 ] || rm -f "$notes"
 }
 
 take_lock badges

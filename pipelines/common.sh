@@ -39,28 +39,24 @@ take_lock() {
 }
 
 # worst STATUS...: of the exit statuses of several programs, the one that tells
-# most about what to do next.  A program that was killed counts as a defect,
-# unless it was the one before it that ended first (SIGPIPE).
+# most about what to do next.  To be killed, or to end with a status that is not
+# one of ours, is a defect; to die of SIGPIPE is the fault of whoever read.
 worst() {
-	local status candidate
-	for candidate in 77 78 74 70 64 76 75 65; do
-		for status; do
-			if [ "$status" -ge 126 ] && [ "$status" -ne 141 ]; then
-				status=70
-			fi
-			if [ "$status" -eq "$candidate" ]; then
-				echo "$candidate"
-				return
-			fi
-		done
-	done
+	local status found=' '
 	for status; do
-		[ "$status" -eq 0 ] || [ "$status" -eq 141 ] || candidate=70
+		case $status in
+		0 | 141) ;;
+		64 | 65 | 70 | 74 | 75 | 76 | 77 | 78) found+="$status " ;;
+		*) found+='70 ' ;;
+		esac
 	done
-	case $candidate in
-	70) echo 70 ;;
-	*) echo 0 ;;
-	esac
+	for status in 77 78 74 70 64 76 75 65; do
+		[[ $found != *" $status "* ]] || {
+			echo "$status"
+			return
+		}
+	done
+	echo 0
 }
 
 now() {
@@ -86,9 +82,9 @@ end_run() {
 # load_observations [FILE]: raw products, from FILE or standard input, into the
 # database with what changed by them.  Its exit status is the worst of the three.
 load_observations() {
+	local status
 	db-query asin_current_state >"spool/state.$$" || return
 	keepa-flatten <"${1:-/dev/stdin}" | badge-diff -p "spool/state.$$" | db-load
-	local status
 	status=$(worst "${PIPESTATUS[@]}")
 	rm -f "spool/state.$$"
 	return "$status"

@@ -57,16 +57,25 @@ for file; do
 	esac
 done
 
+# What changed, by all that the database has now.  A change that it had and that
+# does not follow from that any more was a mistake of incomplete data, and goes,
+# unless somebody was told of it.
 db-query bestseller_changes >spool/known.replay.$$
-db-query timeline | badge-diff >spool/all.replay.$$ || status=$(worst "$status" $?)
-# grep finds nothing where nothing was observed.
-{ grep -E '^[{]"type":"(asin_current_state|bestseller_changes)"' spool/all.replay.$$ || true; } |
-	jq -c --slurpfile known spool/known.replay.$$ --argjson within "$within" \
-		'($known | map({key: .change_id, value: true}) | from_entries) as $there
-		| (now - $within * 3600 | todate) as $long_ago
-		| if .type != "bestseller_changes" then .
-		  elif $there[.change_id] then empty
-		  elif .detected_at < $long_ago then .notification_sent = true
-		  else . end' | db-load || status=$(worst "$status" "${PIPESTATUS[@]}")
+db-query timeline | badge-diff >spool/all.replay.$$ || status=$(worst "$status" "${PIPESTATUS[@]}")
+# grep finds nothing where nothing was observed, or nothing changed.
+found() {
+	grep "^{\"type\":\"$1\"" spool/all.replay.$$ || [ $? -eq 1 ]
+}
+{
+	found bestseller_changes | jq -nc --slurpfile known spool/known.replay.$$ --argjson within "$within" \
+		'def ids: map({key: .change_id, value: true}) | from_entries;
+		(now - $within * 3600 | todate) as $long_ago
+		| ($known | ids) as $there | [inputs] as $changes | ($changes | ids) as $follows
+		| ($changes[] | if $there[.change_id] or .detected_at >= $long_ago then .
+			else .notification_sent = true end),
+		  ($known[] | select(.notified_at == null and ($follows[.change_id] | not))
+			| {type, op: "delete", change_id})'
+	found asin_current_state
+} | db-load || status=$(worst "$status" "${PIPESTATUS[@]}")
 end_run "$status" "$#"
 exit "$status"

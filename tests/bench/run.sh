@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - each program beside what a user would take instead, and beside the limit
 #
-#     run.sh [NAME...]    flatten, diff, load; without a name, all
+#     run.sh [NAME...]    flatten, diff, load, latency; without a name, all
 #
 # What is not installed is left out, and said so.  No time fails a run; records
 # that are not the same as ours do, and a command that fails.
@@ -213,14 +213,48 @@ bench_load() {
 	rm -f "$DB"*
 }
 
+# From the last byte of Keepa's answer for 100 ASINs to Slack's receipt of an
+# alert: the job itself, on the simulator, by the simulator's clock.
+bench_latency() {
+	local home=$cache/latency url job=pipelines/badges.sh product=B0SIM00001 round
+	rm -rf "$home" && mkdir "$home"
+	tests/sim/sim --ready "$home/url" &
+	# shellcheck disable=SC2064 # this process, and no later one
+	trap "kill $!" EXIT
+	until [ -s "$home/url" ]; do sleep 0.1; done
+	url=$(<"$home/url")
+	export SELLERPIPE_HOME=$home DATABASE_URL=sqlite:$home/amazon.db SLACK_PACE_MS=0
+	export KEEPA_API_URL=$url/keepa KEEPA_API_KEY=test-key
+	export SLACK_API_URL=$url/slack/api SLACK_BOT_TOKEN=xoxb-test SLACK_CHANNEL=C0BENCH
+	{ echo $product && seq -f 'B0BENCH%03g' 99; } | pipelines/track.sh add --file /dev/stdin
+	$job
+	echo && echo "latency: Keepa's answer for 100 ASINs to Slack's receipt of the alert (goal: < 1 s)"
+	for ((round = 1; round <= rounds; round++)); do
+		sleep 1.1
+		"$python" -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], sys.argv[2].encode()).read()' \
+			"$url/_sim/keepa/rank" "{\"asin\":\"$product\",\"category\":\"202611200011\",\"rank\":$((1 + round % 2))}"
+		$job --all
+		"$python" - "$url" <<-'!'
+			import json, sys, urllib.request as u
+			def last(path, wanted):
+			    lines = u.urlopen(sys.argv[1] + path).read().decode().splitlines()
+			    return [r for r in map(json.loads, lines) if wanted(r)][-1]
+			answer = last("/_sim/requests?api=keepa", lambda r: r["path"].endswith("/product"))
+			alert = last("/_sim/slack/messages", lambda r: True)
+			print("%.3f s" % (alert["received_at"] - answer["answered_at"]))
+		!
+	done
+}
+
 mkdir -p "$cache"
 build usage
-[ $# -gt 0 ] || set -- flatten diff load
+[ $# -gt 0 ] || set -- flatten diff load latency
 for name; do
 	case $name in
 	flatten) bench_flatten ;;
 	diff) bench_diff ;;
 	load) bench_load ;;
+	latency) bench_latency ;;
 	*)
 		say "no bench '$name'"
 		exit 64
