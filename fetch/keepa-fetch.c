@@ -50,6 +50,12 @@ struct item {
 	bool written; /* a record of it is out */
 };
 
+/* Items of one marketplace, which one request can ask for. */
+struct batch {
+	struct item *items;
+	size_t n;
+};
+
 static struct {
 	bool categories;
 	const struct market *market; /* of ASINs that come without */
@@ -67,6 +73,7 @@ static struct {
 	struct item *batch; /* those asked for at the moment */
 	size_t batch_n;
 	bool unreadable; /* something in the answer was */
+	const char *no_document; /* why the answer is none, or NULL */
 	bool key_works; /* Keepa said so */
 	struct keepa_envelope tokens;
 	double tokens_at; /* by http_clock, when tokens came */
@@ -104,16 +111,6 @@ must(void *p)
 	if (p == NULL)
 		err(EX_TEMPFAIL, NULL);
 	return p;
-}
-
-/* Keepa's words can repeat the key: no message shows it. */
-static void
-hide_key(void)
-{
-	char *key;
-
-	while ((key = strstr(f.tokens.error, f.key)) != NULL)
-		memset(key, '*', strlen(f.key));
 }
 
 /* http_do's question how long a 429 wants to be waited for. */
@@ -160,6 +157,7 @@ begin_url(char *url, const char *path)
 	add_param(url, "key", f.key);
 }
 
+/* The request for those of the items that nothing came of yet. */
 static void
 make_url(char *url, const struct item *items, size_t n)
 {
@@ -167,8 +165,9 @@ make_url(char *url, const struct item *items, size_t n)
 	size_t len = 0;
 
 	for (size_t i = 0; i < n; i++)
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s",
-		    i == 0 ? "" : ",", items[i].id);
+		if (!items[i].written)
+			len += (size_t)snprintf(list + len, sizeof(list) - len,
+			    "%s%s", len == 0 ? "" : ",", items[i].id);
 	begin_url(url, f.categories ? "category" : "product");
 	snprintf(number, sizeof(number), "%d", items->market->keepa_domain);
 	add_param(url, "domain", number);
@@ -279,15 +278,18 @@ take_categories(struct json_slice all)
 static void
 take_part(void *arg, const char *name, bool element, struct json_slice val)
 {
+	bool products = !f.categories && strcmp(name, "products") == 0;
 	struct json_error e;
 
 	(void)arg;
 	if (element) {
-		if (!f.categories && strcmp(name, "products") == 0)
+		if (products)
 			take_product(val);
 		return;
 	}
-	if (!json_valid(val, &e)) {
+	if (products || !json_valid(val, &e)) {
+		warnx("%s in Keepa's answer: not of the form expected", name);
+		nd_failed();
 		f.unreadable = true;
 		return;
 	}
@@ -303,6 +305,7 @@ begin_answer(void *arg)
 	split_reset(f.split);
 	f.tokens = keepa_envelope_of("", 0);
 	f.unreadable = false;
+	f.no_document = NULL;
 	when_text(when_now(), f.fetched_at);
 }
 
@@ -313,23 +316,54 @@ take_answer(void *arg, const char *data, size_t len)
 	bool good = split_feed(f.split, data, len);
 
 	(void)arg;
+	if (!good)
+		f.no_document = split_why(f.split);
 	nd_flush();
 	return good;
+}
+
+/* How many of a batch a record is out of. */
+static size_t
+written(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f.batch_n; i++)
+		n += f.batch[i].written;
+	return n;
+}
+
+/*
+ * What came before an answer broke off was paid for: if it is repeated, then
+ * for the rest.  A document that is cut short may be whole the next time.
+ */
+static void
+judge_answer(void *arg, struct http_res *res)
+{
+	if (res->outcome == HTTP_OK && !split_whole(f.split)) {
+		f.no_document = split_why(f.split);
+		res->outcome = HTTP_LATER;
+		snprintf(res->why, sizeof(res->why), "%s", f.no_document);
+	} else if (res->outcome != HTTP_BROKEN) {
+		f.no_document = NULL;
+	}
+	if (res->status == 200 && written() == f.batch_n)
+		res->outcome = HTTP_OK;
+	else if (res->outcome != HTTP_OK)
+		make_url(arg, f.batch, f.batch_n);
 }
 
 static void
 put_usage(const char *started, const struct http_res *res, const char *error)
 {
 	char id[96], now[WHEN_SIZE], cents[32];
-	long long written = 0;
 
 	snprintf(id, sizeof(id), "%s-%lu", run_id(), ++f.requests);
-	for (size_t i = 0; i < f.batch_n; i++)
-		written += f.batch[i].written;
 	run_record("api_usage_log");
 	nd_field_str("usage_id", id);
 	nd_field_str("service", "keepa");
-	nd_field_int("asins_processed", f.categories ? 0 : written);
+	nd_field_int(
+	    "asins_processed", f.categories ? 0 : (long long)written());
 	nd_field_int("requests", res->tries);
 	if (f.tokens.known) {
 		snprintf(cents, sizeof(cents), ",\"%s\":%.4f",
@@ -364,7 +398,7 @@ wait_for_tokens(void)
 		    f.tokens.left, wait, f.done, f.n);
 		run_stop(EX_TEMPFAIL);
 	}
-	warnx("%lld tokens left; waiting %.0f s for more", f.tokens.left, wait);
+	warnx("%lld tokens left; waiting %.1f s for more", f.tokens.left, wait);
 	nd_flush();
 	f.waited += wait;
 	http_sleep(wait);
@@ -382,10 +416,10 @@ key_refused(void)
 	struct keepa_envelope e = f.tokens;
 	struct http_res res;
 
-	if (strstr(words, "key") != NULL || strstr(words, "Key") != NULL)
-		return true;
 	if (f.key_works)
 		return false;
+	if (strstr(words, "key") != NULL || strstr(words, "Key") != NULL)
+		return true;
 	begin_url(url, "token");
 	res = http_do(f.http, &req);
 	if (res.status == 400 || res.status == 402)
@@ -393,7 +427,7 @@ key_refused(void)
 	f.key_works = res.status != 400 && res.status != 402;
 	if (!f.key_works && e.error[0] != '\0')
 		memcpy(words, e.error, sizeof(e.error));
-	hide_key();
+	conf_hide(words, f.key);
 	return !f.key_works;
 }
 
@@ -417,11 +451,11 @@ put_missing(void)
 	for (size_t i = 0; i < f.batch_n; i++) {
 		if (f.batch[i].written)
 			continue;
-		if (f.categories)
-			put_category(&f.batch[i], none);
-		else
+		if (!f.categories)
 			put_product(&f.batch[i],
 			    f.unreadable ? "unknown" : "missing", none);
+		else if (!f.unreadable)
+			put_category(&f.batch[i], none);
 	}
 }
 
@@ -433,6 +467,27 @@ refused_as_a_whole(long status)
 	    status == 403 || status == 429;
 }
 
+/* What an answer came to, once it is read: more than http_do can tell. */
+static void
+judge_content(struct http_res *res)
+{
+	if (res->status != 200)
+		f.tokens = keepa_envelope_of(res->body, res->len);
+	conf_hide(f.tokens.error, f.key);
+	if (res->outcome != HTTP_OK && f.no_document != NULL &&
+	    res->status == 200) {
+		res->outcome = HTTP_BROKEN;
+		snprintf(res->why, sizeof(res->why), "%s", f.no_document);
+	} else if (res->outcome == HTTP_OK && f.tokens.error[0] != '\0') {
+		res->outcome = HTTP_REFUSED;
+	} else if (res->outcome == HTTP_OK && !f.tokens.known &&
+	    written() == 0) {
+		res->outcome = HTTP_BROKEN;
+		snprintf(res->why, sizeof(res->why),
+		    "nothing in it that was asked for");
+	}
+}
+
 /* One request for the items; its answer, or why there is none, is out then. */
 static struct http_res
 ask(struct item *items, size_t n)
@@ -442,6 +497,8 @@ ask(struct item *items, size_t n)
 	    .begin = begin_answer,
 	    .take = take_answer,
 	    .wants = wants,
+	    .judge = judge_answer,
+	    .arg = url,
 	    .max_wait = f.max_wait - f.waited};
 	struct http_res res;
 
@@ -454,18 +511,8 @@ ask(struct item *items, size_t n)
 	f.waited += res.waited;
 	f.tokens_at = http_clock();
 
-	if (res.outcome == HTTP_BROKEN && split_why(f.split) != NULL &&
-	    res.status == 200)
-		snprintf(res.why, sizeof(res.why), "%s", split_why(f.split));
-	if (res.outcome != HTTP_OK) {
-		f.tokens = keepa_envelope_of(res.body, res.len);
-	} else if (!split_whole(f.split)) {
-		res.outcome = HTTP_BROKEN;
-		snprintf(res.why, sizeof(res.why), "%s", split_why(f.split));
-	} else if (f.tokens.error[0] != '\0') {
-		res.outcome = HTTP_REFUSED;
-	}
-	hide_key();
+	judge_content(&res);
+	f.key_works |= res.outcome == HTTP_OK;
 	if (res.outcome == HTTP_OK)
 		put_missing();
 	else if (!refused_as_a_whole(res.status))
@@ -490,13 +537,18 @@ stop_for_key(const struct http_res *res)
 static _Noreturn void
 give_up(const struct http_res *res)
 {
+	const char *words = f.tokens.error;
+
 	if (res->status == 401 || res->status == 402 || res->status == 403)
 		stop_for_key(res);
-	if (f.tokens.error[0] != '\0')
-		warnx("Keepa: %s: %s", res->why, f.tokens.error);
-	else if (res->outcome == HTTP_LATER)
-		warnx("Keepa: %s; %zu of %zu done, try again later", res->why,
-		    f.done, f.n);
+	if (res->outcome == HTTP_LATER)
+		warnx("Keepa: %s%s%s%s; %zu of %zu done, try again later",
+		    res->why, *words != '\0' ? " (" : "", words,
+		    *words != '\0' ? ")" : "", f.done, f.n);
+	else if (*words != '\0')
+		warnx("Keepa: %s: %s", res->why, words);
+	else if (res->status == 0)
+		warnx("cannot talk to Keepa: %s", res->why);
 	else
 		warnx("Keepa's answer makes no sense: %s", res->why);
 	run_stop(http_status(res));
@@ -541,20 +593,50 @@ show_progress(void)
 		    "%zu of %zu, %lld tokens left", f.done, f.n, f.tokens.left);
 }
 
+static int
+by_first(const void *a, const void *b)
+{
+	const struct batch *x = a, *y = b;
+
+	return x->items->order < y->items->order ? -1 : 1;
+}
+
+/* The items as batches, the one with the item that came first before all
+ * others: if there are tokens for some only, no marketplace starves. */
+static struct batch *
+batches(size_t *n)
+{
+	size_t max = f.categories ? CATEGORIES_MAX : PRODUCTS_MAX;
+	struct batch *list = must(calloc(f.n + 1, sizeof(*list))), *last = NULL;
+
+	*n = 0;
+	for (size_t i = 0; i < f.n; i++) {
+		if (last == NULL || last->n == max ||
+		    last->items->market != f.items[i].market) {
+			last = &list[(*n)++];
+			last->items = &f.items[i];
+		}
+		last->n++;
+	}
+	qsort(list, *n, sizeof(*list), by_first);
+	return list;
+}
+
 static void
 fetch(void)
 {
-	size_t max = f.categories ? CATEGORIES_MAX : PRODUCTS_MAX, n;
+	size_t n;
+	struct batch *list = batches(&n);
 
 	run_begin("keepa-fetch");
-	for (size_t i = 0; i < f.n; i += n) {
-		for (n = 1; n < max && i + n < f.n; n++)
-			if (f.items[i + n].market != f.items[i].market)
-				break;
-		ask_halving(&f.items[i], n);
+	for (size_t i = 0; i < n; i++) {
+		ask_halving(list[i].items, list[i].n);
 		show_progress();
 	}
-	run_end();
+	/* Of an input that stopped short, this is not all either. */
+	if (!nd_cut_short())
+		run_end();
+	free(list);
 }
 
 static int
@@ -733,7 +815,7 @@ check(void)
 	begin_url(url, "token");
 	res = http_do(f.http, &req);
 	f.tokens = keepa_envelope_of(res.body, res.len);
-	hide_key();
+	conf_hide(f.tokens.error, f.key);
 	if (res.outcome == HTTP_OK && !f.tokens.known) {
 		res.outcome = HTTP_BROKEN;
 		snprintf(res.why, sizeof(res.why), "not the answer expected");
@@ -758,7 +840,8 @@ whole(const char *option, const char *text, long min)
 	char *end;
 	long n = strtol(text, &end, 10);
 
-	if (end == text || *end != '\0' || n < min || n > 100000)
+	if (end == text || *end != '\0' || n < min || n > 100000 ||
+	    strspn(text, "-0123456789") != strlen(text))
 		errx(EX_USAGE, "%s '%s' is no number that will do", option,
 		    text);
 	return text;

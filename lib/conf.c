@@ -11,6 +11,9 @@
 
 #include "lib/conf.h"
 
+#define HIDE_MIN 4 /* bytes of a secret that give something away */
+#define BOM "\xef\xbb\xbf" /* which editors of Windows begin a file with */
+
 struct setting {
 	struct setting *next;
 	char *name, *value;
@@ -41,6 +44,26 @@ find(const struct setting *s, const char *name)
 	return NULL;
 }
 
+static bool
+blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* End a value without quotes where its comment or its last blanks begin.  The
+ * byte before it is looked at: what follows "= " can be a comment too. */
+static void
+trim(char *value)
+{
+	char *p = value;
+
+	while (*p != '\0' && (*p != '#' || !blank(p[-1])))
+		p++;
+	while (p > value && blank(p[-1]))
+		p--;
+	*p = '\0';
+}
+
 /* Undo the quotes of a value in place; false if they do not close. */
 static bool
 unquote(char *value)
@@ -48,12 +71,7 @@ unquote(char *value)
 	char quote = *value, *from = value + 1, *to = value;
 
 	if (quote != '"' && quote != '\'') {
-		if ((from = strstr(value, " #")) != NULL)
-			*from = '\0';
-		for (to = value + strlen(value);
-		     to > value && (to[-1] == ' ' || to[-1] == '\t'); to--)
-			;
-		*to = '\0';
+		trim(value);
 		return true;
 	}
 	for (; *from != '\0' && *from != quote; from++) {
@@ -130,8 +148,9 @@ load(void)
 	}
 	check_private(fileno(fp), path);
 	while (getline(&line, &cap, fp) != -1) {
-		lineno++;
-		if (!setting(line))
+		bool bom = lineno++ == 0 && strncmp(line, BOM, 3) == 0;
+
+		if (!setting(bom ? line + 3 : line))
 			errx(EX_CONFIG, "%s:%lu: not of the form NAME=value",
 			    path, lineno);
 	}
@@ -160,25 +179,31 @@ read_file(const char *name, const char *path)
 	return find(given, name);
 }
 
+static const char *
+filled(const char *value)
+{
+	return value == NULL || *value == '\0' ? NULL : value;
+}
+
 const char *
 conf_get(const char *name)
 {
 	char file[128];
-	const char *value;
+	const char *value, *path;
 
 	if (!loaded)
 		load();
 	snprintf(file, sizeof(file), "%s_FILE", name);
-	if ((value = getenv(name)) == NULL &&
-	    (value = find(given, name)) == NULL) {
-		const char *path = getenv(file);
-
-		if (path == NULL && (value = find(from_file, name)) == NULL)
-			path = find(from_file, file);
-		if (path != NULL && *path != '\0')
-			value = read_file(name, path);
+	if ((value = filled(getenv(name))) != NULL)
+		return value;
+	if ((value = find(given, name)) != NULL)
+		return filled(value);
+	if ((path = filled(getenv(file))) == NULL) {
+		if ((value = filled(find(from_file, name))) != NULL)
+			return value;
+		path = filled(find(from_file, file));
 	}
-	return value == NULL || *value == '\0' ? NULL : value;
+	return path == NULL ? NULL : filled(read_file(name, path));
 }
 
 const char *
@@ -216,6 +241,19 @@ conf_number(const char *name, long min, long max, long fallback)
 		errx(EX_CONFIG, "%s is not a number from %ld to %ld", name, min,
 		    max);
 	return n;
+}
+
+void
+conf_hide(char *text, const char *secret)
+{
+	size_t len = strlen(text), n = strlen(secret);
+	char *p = text;
+
+	while (n > 0 && (p = strstr(p, secret)) != NULL)
+		memset(p, '*', n);
+	for (n = n < len ? n : len; n >= HIDE_MIN; n--)
+		if (memcmp(text + len - n, secret, n) == 0)
+			memset(text + len - n, '*', n);
 }
 
 static void

@@ -5,7 +5,8 @@
  * The environment's own NAME comes first, then its NAME_FILE, then the two in
  * `.env` of the current directory: lines NAME=value, `export` allowed before
  * them, # lines skipped, a value in '…' literal, in "…" with \n \" \\, without
- * quotes up to " #".  No variable is expanded, and nothing is ever run.
+ * quotes up to a # after a blank.  An empty value counts as none.  No variable
+ * is expanded, and nothing is ever run.
  *
  * Settings hold secrets.  A `.env` that others can read, or that is not ours,
  * ends the program with 78 before anything is done, and so does a bad line in
@@ -26,6 +27,10 @@ const char *conf_need(const char *name, const char *what_for);
 
 /* A whole number from min to max; exit with 78 if it is something else. */
 long conf_number(const char *name, long min, long max, long fallback);
+
+/* Put stars over a secret in a text, and over the beginning of one that the
+ * text's end cuts off: the other side's words can repeat it. */
+void conf_hide(char *text, const char *secret);
 
 /* Free all values: nothing given before is valid after this. */
 void conf_free(void);

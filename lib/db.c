@@ -1,4 +1,5 @@
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,24 @@
 #define APPLICATION_ID 1936945264 /* as 001 sets it */
 #define BUSY_MS 30000
 
+/* What to do about a file that the system does not let us open or write. */
+static int
+status_of(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		return EX_TEMPFAIL;
+	case EDQUOT:
+	case EIO:
+	case ENOSPC:
+		return EX_IOERR;
+	default:
+		return EX_CONFIG;
+	}
+}
+
 _Noreturn void
 db_fail(sqlite3 *db, const char *doing)
 {
@@ -21,6 +40,7 @@ db_fail(sqlite3 *db, const char *doing)
 	switch (sqlite3_errcode(db) & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
 		errx(EX_TEMPFAIL, "cannot %s '%s': %s; try again later", doing,
 		    file, why);
 	case SQLITE_NOTADB:
@@ -34,7 +54,8 @@ db_fail(sqlite3 *db, const char *doing)
 	case SQLITE_PERM:
 	case SQLITE_READONLY:
 	case SQLITE_AUTH:
-		errx(EX_CONFIG, "cannot %s '%s': %s", doing, file, why);
+		errx(status_of(sqlite3_system_errno(db)), "cannot %s '%s': %s",
+		    doing, file, why);
 	case SQLITE_NOMEM:
 		errx(EX_TEMPFAIL, "cannot %s '%s': %s", doing, file, why);
 	default:
@@ -104,8 +125,8 @@ apply(sqlite3 *db, const struct db_migration *m)
 	sqlite3_free(sql);
 }
 
-/* Refuse what is not ours, or newer than we are. */
-static void
+/* Refuse what is not ours, or newer than we are; else give its version. */
+static long long
 check_ours(sqlite3 *db, int newest)
 {
 	const char *file = sqlite3_db_filename(db, "main");
@@ -122,26 +143,46 @@ check_ours(sqlite3 *db, int newest)
 		    "'%s' has schema %lld, and this program knows %d: "
 		    "use a newer one",
 		    file, version, newest);
+	return version;
+}
+
+static int
+newest_version(void)
+{
+	int newest = 0;
+
+	for (const struct db_migration *m = db_migrations; m->version != 0; m++)
+		newest = m->version;
+	return newest;
 }
 
 static void
 migrate(sqlite3 *db)
 {
-	const struct db_migration *m = db_migrations;
-	int newest = 0;
-
-	for (; m->version != 0; m++)
-		newest = m->version;
-	check_ours(db, newest);
-	if (ask(db, "PRAGMA user_version") == newest)
-		return;
+	long long version;
 
 	db_exec(db, "BEGIN IMMEDIATE");
-	check_ours(db, newest); /* somebody may have been faster */
-	for (m = db_migrations; m->version != 0; m++)
-		if (m->version > ask(db, "PRAGMA user_version"))
+	/* Somebody may have been faster. */
+	version = check_ours(db, newest_version());
+	for (const struct db_migration *m = db_migrations; m->version != 0; m++)
+		if (m->version > version)
 			apply(db, m);
 	db_exec(db, "COMMIT");
+}
+
+/* With a WAL, readers and the writer do not wait for each other.  SQLite does
+ * not wait by itself if others are about to do the same to a new file. */
+static void
+use_wal(sqlite3 *db)
+{
+	int waited = 0, rc;
+
+	while ((rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL,
+		    NULL)) == SQLITE_BUSY &&
+	    waited < BUSY_MS)
+		waited += sqlite3_sleep(10);
+	if (rc != SQLITE_OK)
+		db_fail(db, "use");
 }
 
 /* The file of a URL. */
@@ -161,25 +202,52 @@ file_of(const char *url)
 	return url;
 }
 
-sqlite3 *
-db_open(const char *url, bool create)
+static sqlite3 *
+connect(const char *file, bool create)
 {
-	const char *file = file_of(url);
 	int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
 	sqlite3 *db;
 
-	umask(077);
-	if (!create && access(file, F_OK) == -1)
-		err(EX_CONFIG, "cannot open '%s' (db-load --init makes one)",
-		    file);
-	if (sqlite3_open_v2(file, &db, flags, NULL) != SQLITE_OK)
-		errx(EX_CONFIG, "cannot open '%s': %s", file,
-		    db == NULL ? "out of memory" : sqlite3_errmsg(db));
+	if (sqlite3_open_v2(file, &db, flags, NULL) != SQLITE_OK) {
+		int error = db == NULL ? ENOMEM : sqlite3_system_errno(db);
+
+		errx(status_of(error), "cannot open '%s': %s", file,
+		    error != 0 ? strerror(error) : sqlite3_errmsg(db));
+	}
 	sqlite3_busy_timeout(db, BUSY_MS);
 	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	if (create)
-		db_exec(db, "PRAGMA journal_mode = WAL");
-	migrate(db);
+	return db;
+}
+
+sqlite3 *
+db_open(const char *url, enum db_use use)
+{
+	const char *file = file_of(url);
+	bool missing = access(file, F_OK) == -1 && errno == ENOENT;
+	long long version;
+	sqlite3 *db;
+
+	umask(077);
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* nothing to lock, */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* nor to count */
+	if (missing && use == DB_READ)
+		errx(EX_CONFIG,
+		    "cannot open '%s': %s; db-load --init makes one", file,
+		    strerror(ENOENT));
+	if (missing && use == DB_TRY)
+		file = ":memory:";
+	db = connect(file, use != DB_READ);
+	version = check_ours(db, newest_version());
+	if (use == DB_TRY && version < newest_version()) {
+		db_close(db);
+		db = connect(":memory:", true);
+	}
+	if (use != DB_TRY && version == 0)
+		chmod(file, S_IRUSR | S_IWUSR); /* it may have been empty */
+	if (use == DB_WRITE)
+		use_wal(db);
+	if (version < newest_version())
+		migrate(db);
 	return db;
 }
 

@@ -18,14 +18,20 @@ struct db_migration {
 
 extern const struct db_migration db_migrations[]; /* ends with version 0 */
 
+enum db_use {
+	DB_READ, /* there has to be one */
+	DB_WRITE, /* a new one is made where there is none */
+	DB_TRY /* what is missing or older is made in memory: nothing changes */
+};
+
 /*
  * Open the database of a URL: `sqlite:FILE`, or FILE; NULL is the setting
- * DATABASE_URL, and without that `amazon.db`.  With create, a new one is made
- * where there is none; its files are for us alone (0600).  An older schema is
- * brought up to date in one transaction; a newer one, or a database that is not
- * ours, ends the program with 78.  Close it with db_close.
+ * DATABASE_URL, and without that `amazon.db`.  The files of a new one are for
+ * us alone (0600).  An older schema is brought up to date in one transaction;
+ * a newer one, or a database that is not ours, is left as it is and ends the
+ * program with 78.  Close it with db_close.
  */
-sqlite3 *db_open(const char *url, bool create);
+sqlite3 *db_open(const char *url, enum db_use use);
 void db_close(sqlite3 *);
 
 /*

@@ -28,6 +28,7 @@ struct http {
 	const struct http_req *req;
 	size_t streamed;
 	bool begun, refused; /* of this attempt's stream */
+	bool suspect; /* what is left in the connection that was used last */
 	long connect_timeout, stall_timeout, timeout, tries;
 	double first_wait;
 };
@@ -140,6 +141,13 @@ http_free(struct http *h)
 	free(h);
 }
 
+/* What a URL is, as far as it matters here. */
+struct target {
+	bool plain, tls; /* http, https */
+	bool local; /* to loopback */
+	bool user; /* with a name or a password, which messages would show */
+};
+
 static bool
 loopback(const char *host)
 {
@@ -148,33 +156,58 @@ loopback(const char *host)
 		strspn(host, "0123456789.") == strlen(host));
 }
 
-void
-http_check_url(const char *setting, const char *url)
+/* A part of a URL, to be freed with curl_free; NULL if it has none. */
+static char *
+part(CURLU *u, CURLUPart which)
 {
+	char *text = NULL;
+
+	return curl_url_get(u, which, &text, 0) == CURLUE_OK ? text : NULL;
+}
+
+static struct target
+target(const char *url)
+{
+	struct target t = {false, false, false, false};
 	CURLU *u = curl_url();
-	char *scheme = NULL, *host = NULL;
-	bool good;
+	char *scheme, *host, *user;
 
 	if (u == NULL)
 		err(EX_TEMPFAIL, NULL);
-	good = curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	    (strcmp(scheme, "https") == 0 ||
-		(strcmp(scheme, "http") == 0 && loopback(host)));
-	curl_free(scheme);
-	curl_free(host);
+	if (curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK) {
+		scheme = part(u, CURLUPART_SCHEME);
+		host = part(u, CURLUPART_HOST);
+		user = part(u, CURLUPART_USER);
+		t.plain = scheme != NULL && strcmp(scheme, "http") == 0;
+		t.tls = scheme != NULL && strcmp(scheme, "https") == 0;
+		t.local = host != NULL && loopback(host);
+		t.user = user != NULL;
+		curl_free(scheme);
+		curl_free(host);
+		curl_free(user);
+	}
 	curl_url_cleanup(u);
-	if (!good)
+	return t;
+}
+
+void
+http_check_url(const char *setting, const char *url)
+{
+	struct target t = target(url);
+
+	if (!t.tls && !(t.plain && t.local))
 		errx(EX_CONFIG,
 		    "%s is no URL of https (or of http to loopback)", setting);
+	if (t.user)
+		errx(EX_CONFIG, "%s has a user's name in it", setting);
 }
 
 /* What libcurl may speak: nothing but what http_check_url lets through. */
 static void
 allow_protocols(CURL *curl, const char *url)
 {
-	bool plain = strncasecmp(url, "http:", 5) == 0;
+	struct target t = target(url);
+	bool plain = t.plain && t.local;
 
 #if LIBCURL_VERSION_NUM >= 0x075500
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
@@ -182,7 +215,7 @@ allow_protocols(CURL *curl, const char *url)
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS,
 	    plain ? (long)CURLPROTO_HTTP : (long)CURLPROTO_HTTPS);
 #endif
-	if (plain) /* loopback is not reached by way of a proxy */
+	if (t.local) /* is not reached by way of a proxy */
 		curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -206,17 +239,32 @@ header_list(const char *const *headers)
 	return list;
 }
 
+/* A handle without options; and without connections, if the last may be out of
+ * step: what follows a broken answer in it would be read as the next. */
+static CURL *
+clean_handle(struct http *h)
+{
+	if (!h->suspect) {
+		curl_easy_reset(h->curl);
+		return h->curl;
+	}
+	curl_easy_cleanup(h->curl);
+	if ((h->curl = curl_easy_init()) == NULL)
+		errx(EX_SOFTWARE, "cannot start libcurl");
+	h->suspect = false;
+	return h->curl;
+}
+
 static CURLcode
 attempt(struct http *h, const struct http_req *req)
 {
 	struct curl_slist *list = header_list(req->headers);
-	CURL *c = h->curl;
+	CURL *c = clean_handle(h);
 	CURLcode rc;
 
 	h->head.len = h->body.len = h->streamed = 0;
 	h->begun = h->refused = false;
 	h->error[0] = '\0';
-	curl_easy_reset(c); /* keeps the connection */
 	allow_protocols(c, req->url);
 	curl_easy_setopt(c, CURLOPT_URL, req->url);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
@@ -232,7 +280,11 @@ attempt(struct http *h, const struct http_req *req)
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, h->stall_timeout);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, h->timeout);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	/*
+	 * libcurl sends again, without a word, what a connection that was used
+	 * before took without an answer.
+	 */
+	curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, (long)req->once);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->error);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, receive_head);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, h);
@@ -243,23 +295,26 @@ attempt(struct http *h, const struct http_req *req)
 	return rc;
 }
 
-/* Whether the request cannot have been acted on. */
+/* Whether the request has left, so that the server may act on it. */
 static bool
-never_arrived(CURLcode rc)
+has_left(CURL *curl)
 {
-	return rc == CURLE_COULDNT_RESOLVE_HOST ||
-	    rc == CURLE_COULDNT_RESOLVE_PROXY || rc == CURLE_COULDNT_CONNECT;
+	long bytes = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &bytes);
+	return bytes > 0;
 }
 
 /* Failures of a network, which may not be there the next time. */
 static bool
 passing(CURLcode rc)
 {
-	return never_arrived(rc) || rc == CURLE_OPERATION_TIMEDOUT ||
-	    rc == CURLE_GOT_NOTHING || rc == CURLE_SEND_ERROR ||
-	    rc == CURLE_RECV_ERROR || rc == CURLE_PARTIAL_FILE ||
-	    rc == CURLE_HTTP2 || rc == CURLE_HTTP2_STREAM ||
-	    rc == CURLE_SSL_CONNECT_ERROR;
+	return rc == CURLE_COULDNT_RESOLVE_HOST ||
+	    rc == CURLE_COULDNT_RESOLVE_PROXY || rc == CURLE_COULDNT_CONNECT ||
+	    rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_GOT_NOTHING ||
+	    rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
+	    rc == CURLE_PARTIAL_FILE || rc == CURLE_HTTP2 ||
+	    rc == CURLE_HTTP2_STREAM || rc == CURLE_SSL_CONNECT_ERROR;
 }
 
 static enum http_outcome
@@ -283,8 +338,9 @@ result(struct http *h, const struct http_req *req, CURLcode rc)
 	res.outcome = classify(rc, res.status);
 	res.body = h->body.len > 0 ? h->body.s : "";
 	res.len = h->body.len;
-	res.ambiguous = req->once && res.outcome == HTTP_LATER &&
-	    !never_arrived(rc) && res.status != 429;
+	res.ambiguous = req->once && has_left(h->curl) &&
+	    (res.outcome == HTTP_BROKEN ||
+		(res.outcome == HTTP_LATER && res.status != 429));
 	if (rc == CURLE_OK)
 		snprintf(
 		    res.why, sizeof(res.why), "HTTP status %ld", res.status);
@@ -297,6 +353,7 @@ result(struct http *h, const struct http_req *req, CURLcode rc)
 		    h->error[0] ? h->error : curl_easy_strerror(rc));
 	if (req->judge != NULL)
 		req->judge(req->arg, &res);
+	h->suspect = rc != CURLE_OK || res.outcome == HTTP_LATER;
 	return res;
 }
 
@@ -346,10 +403,10 @@ http_do(struct http *h, const struct http_req *req)
 				return res;
 			wait =
 			    backoff * (0.75 + (double)(random() % 512) / 1024);
-			backoff *= 2;
-		} else if (wait < h->first_wait) {
-			wait = h->first_wait;
+		} else if (wait < backoff) {
+			wait = backoff; /* it said too little the last time */
 		}
+		backoff *= 2;
 		if (waited + wait > req->max_wait)
 			return res;
 		waited += wait;

@@ -8,7 +8,7 @@
  * Settings: HTTP_CONNECT_TIMEOUT (30 s), HTTP_STALL_TIMEOUT (90 s without a
  * byte), HTTP_TIMEOUT (600 s, an attempt in all), HTTP_TRIES (5), HTTP_WAIT_MS
  * (1000 ms: the first wait before a repetition, each next one being twice as
- * long, give or take a quarter; and the least that is waited in any case).
+ * long, give or take a quarter; and the least, whatever an answer asks for).
  */
 #ifndef HTTP_H
 #define HTTP_H
@@ -41,7 +41,7 @@ struct http_res {
 };
 
 struct http_req {
-	const char *url;
+	const char *url; /* judge may change what it points at */
 	const char *const *headers; /* each "Name: value", NULL at the end */
 	const char *body; /* NULL: GET; else POST */
 	size_t len;
@@ -71,7 +71,7 @@ struct http_req {
 
 	/*
 	 * Do not repeat what the server may have acted on: only what never
-	 * reached it, and what it refused with 429.
+	 * left, and what it refused with 429.
 	 */
 	bool once;
 	double max_wait; /* seconds that all waits together may take */
@@ -82,8 +82,8 @@ struct http *http_new(void);
 void http_free(struct http *);
 
 /*
- * Whether a URL may be asked at all: https, or http to loopback.  Exit with 78
- * if not, naming the setting that it came from.
+ * Whether a URL may be asked at all: https, or http to loopback, and without a
+ * user's name.  Exit with 78 if not, naming the setting that it came from.
  */
 void http_check_url(const char *setting, const char *url);
 

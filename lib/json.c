@@ -276,7 +276,7 @@ array(struct scan *sc, const char *p, int depth)
 	if (p < sc->end && *p == ']')
 		return p + 1;
 
-	p = integers(p, sc->end);
+	p = space(integers(p, sc->end), sc->end);
 	while ((p = value(sc, p, depth, NULL)) != NULL) {
 		p = space(p, sc->end);
 		if (p >= sc->end || (*p != ',' && *p != ']'))
@@ -306,13 +306,18 @@ keep_member(
 static struct json_field *
 wanted(struct json_field *fields, struct json_slice key)
 {
-	struct json_field *f = fields;
-	bool escaped = fields != NULL && memchr(key.s, '\\', key.len) != NULL;
+	struct json_field *f;
 
-	for (; f != NULL && f->name != NULL; f++)
-		if (escaped ? json_key_is(key, f->name)
-			    : key.len == f->len &&
-			    memcmp(key.s, f->name, f->len) == 0)
+	if (fields == NULL)
+		return NULL;
+	for (f = fields; f->name != NULL; f++)
+		if (key.len == f->len && *key.s == *f->name &&
+		    memcmp(key.s, f->name, f->len) == 0)
+			return f;
+	if (memchr(key.s, '\\', key.len) == NULL)
+		return NULL;
+	for (f = fields; f->name != NULL; f++)
+		if (json_key_is(key, f->name))
 			return f;
 	return NULL;
 }
@@ -407,8 +412,9 @@ static bool
 scan(struct json_slice text, bool object_only, struct json_field *fields,
     struct json_members *all, struct json_error *e)
 {
-	struct scan sc = {text.s, text.s + text.len, e, all};
-	const char *p = space(text.s, sc.end);
+	const char *begin = text.s == NULL ? "" : text.s;
+	struct scan sc = {begin, begin + text.len, e, all};
+	const char *p = space(begin, sc.end);
 
 	forget(fields);
 	if (object_only && p < sc.end && *p != '{' && *p != '\0')
@@ -499,11 +505,20 @@ json_kind(struct json_slice val)
 	}
 }
 
+/* What stands between the quotes of a string. */
+static struct json_slice
+inside(struct json_slice string)
+{
+	string.s++;
+	string.len -= 2;
+	return string;
+}
+
 bool
 json_key_is(struct json_slice key, const char *text)
 {
 	size_t n = strlen(text);
-	char buf[64];
+	char buf[6 * 64];
 
 	if (key.len == n)
 		return memcmp(key.s, text, n) == 0;
@@ -517,25 +532,25 @@ json_key_is(struct json_slice key, const char *text)
 bool
 json_is(struct json_slice val, const char *text)
 {
-	struct json_slice inner = {val.s + 1, val.len - 2};
-
-	return json_kind(val) == JSON_STRING && json_key_is(inner, text);
+	return json_kind(val) == JSON_STRING && json_key_is(inside(val), text);
 }
 
 bool
 json_int(struct json_slice val, long long min, long long max, long long *n)
 {
-	bool minus = json_kind(val) == JSON_NUMBER && *val.s == '-';
-	const char *p = val.s + minus, *end = val.s + val.len;
 	long long got = 0;
+	bool minus;
 
-	/* 18 digits always fit; past that nothing of ours goes. */
-	if (json_kind(val) != JSON_NUMBER || end - p > 18)
+	if (json_kind(val) != JSON_NUMBER)
 		return false;
-	for (; p < end; p++) {
-		if (!is_digit(*p))
+	minus = *val.s == '-';
+	/* 18 digits always fit; past that nothing of ours goes. */
+	if (val.len - minus > 18)
+		return false;
+	for (size_t i = minus; i < val.len; i++) {
+		if (!is_digit(val.s[i]))
 			return false;
-		got = 10 * got + (*p - '0');
+		got = 10 * got + (val.s[i] - '0');
 	}
 	if (minus)
 		got = -got;
@@ -599,7 +614,6 @@ json_unescape(struct json_slice in, char *buf)
 size_t
 json_text(struct json_slice val, char *buf)
 {
-	struct json_slice inner = {val.s + 1, val.len - 2};
-
-	return json_kind(val) == JSON_STRING ? json_unescape(inner, buf) : 0;
+	return json_kind(val) == JSON_STRING ? json_unescape(inside(val), buf)
+					     : 0;
 }

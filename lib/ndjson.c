@@ -56,6 +56,12 @@ nd_option(int c, char *argv[], const char *usage)
 {
 	const char *slash = strrchr(argv[0], '/');
 	const char *name = slash == NULL ? argv[0] : slash + 1;
+	const char *bad = argv[optind - 1];
+	char letter[] = {'-', (char)optopt, '\0'};
+
+	/* Of letters in a row, such as -xy, optind may not be past the row. */
+	if (optopt != 0 && strncmp(bad, "--", 2) != 0)
+		bad = letter;
 
 	if (c == 'h') {
 		nd_puts(usage);
@@ -63,8 +69,7 @@ nd_option(int c, char *argv[], const char *usage)
 		nd_puts(name);
 		nd_puts(" " SELLERPIPE_VERSION "\n");
 	} else {
-		errx(EX_USAGE, "bad option '%s'; see '%s --help'",
-		    argv[optind - 1], name);
+		errx(EX_USAGE, "bad option '%s'; see '%s --help'", bad, name);
 	}
 	exit(nd_finish());
 }
@@ -123,6 +128,12 @@ nd_failed(void)
 	bad_seen = true;
 }
 
+bool
+nd_cut_short(void)
+{
+	return cut_short;
+}
+
 void
 nd_bad(struct nd_in *in, const char *why, ...)
 {
@@ -132,16 +143,32 @@ nd_bad(struct nd_in *in, const char *why, ...)
 	va_start(ap, why);
 	vsnprintf(text, sizeof(text), why, ap);
 	va_end(ap);
+	/* What it quotes is foreign, and must not speak to a terminal. */
+	for (char *p = text; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
 	warnx("%s:%lu: %s", in->name, in->lineno, text);
 	nd_failed();
 }
 
 static bool
-ready(int fd, int ms)
+ready(int fd, short what, int ms)
 {
-	struct pollfd p = {fd, POLLIN, 0};
+	struct pollfd p = {fd, what, 0};
+	int n;
 
-	return poll(&p, 1, ms) != 0;
+	do
+		n = poll(&p, 1, ms);
+	while (n == -1 && errno == EINTR);
+	return n != 0;
+}
+
+/* After a read or write that gave -1: whether to try it again, at once or when
+ * what somebody set not to block is ready. */
+static bool
+again(int fd, short what)
+{
+	return errno == EINTR || (errno == EAGAIN && ready(fd, what, -1));
 }
 
 /* Make room behind what is there: first where lines have been taken from. */
@@ -164,15 +191,15 @@ fill(struct nd_in *in)
 {
 	ssize_t n;
 
-	if (!ready(in->fd, 0)) {
+	if (!ready(in->fd, POLLIN, 0)) {
 		nd_flush();
-		if (in->idle != NULL && !ready(in->fd, in->idle_ms))
+		if (in->idle != NULL && !ready(in->fd, POLLIN, in->idle_ms))
 			in->idle(in->idle_arg);
 	}
 	make_room(in);
 	do
 		n = read(in->fd, in->buf + in->end, in->cap - in->end);
-	while (n == -1 && errno == EINTR);
+	while (n == -1 && again(in->fd, POLLIN));
 	if (n == -1)
 		err(EX_IOERR, "cannot read '%s'", in->name);
 	in->eof = n == 0;
@@ -230,9 +257,10 @@ stopped_short(struct nd_in *in)
 {
 	if (in->open_run == NULL)
 		return;
-	warnx("%s:%lu: run %s has no end: what came is kept, "
-	      "and the rest is still to come",
-	    in->name, in->lineno, in->open_run);
+	nd_bad(in,
+	    "run %.99s has no end: what came is kept, and the rest is still "
+	    "to come",
+	    in->open_run);
 	cut_short = true;
 	free(in->open_run);
 	in->open_run = NULL;
@@ -248,8 +276,7 @@ watch_runs(struct nd_in *in, struct json_slice type)
 
 	if (!end && !json_is(type, "run"))
 		return;
-	json_scan(in->line, id, &e);
-	if (json_kind(id->val) != JSON_STRING)
+	if (!json_scan(in->line, id, &e) || json_kind(id->val) != JSON_STRING)
 		nd_bad(in, "a run or its end needs a run_id");
 	else if (!end)
 		stopped_short(in), opened(in, id->val);
@@ -297,18 +324,36 @@ nd_read(struct nd_in *in, struct json_field *fields)
 	return false;
 }
 
+/* Find the type among the members; false if there are two. */
+static bool
+find_type(struct nd_in *in, const struct json_members *m,
+    struct json_slice *type, struct json_error *e)
+{
+	type->s = NULL;
+	for (size_t i = 0; i < m->n; i++) {
+		if (!json_key_is(m->v[i].key, "type"))
+			continue;
+		e->column = (size_t)(m->v[i].key.s - in->line.s);
+		e->why = "a field that occurs twice";
+		if (type->s != NULL)
+			return false;
+		*type = m->v[i].val;
+	}
+	return true;
+}
+
 bool
 nd_read_members(struct nd_in *in, struct json_members *m)
 {
+	struct json_slice type;
 	struct json_error e;
 
 	while (next_line(in)) {
 		if (!candidate(in))
 			continue;
-		if (json_scan_members(in->line, m, &e)) {
-			for (size_t i = 0; i < m->n; i++)
-				if (json_key_is(m->v[i].key, "type"))
-					watch_runs(in, m->v[i].val);
+		if (json_scan_members(in->line, m, &e) &&
+		    find_type(in, m, &type, &e)) {
+			watch_runs(in, type);
 			return true;
 		}
 		malformed(in, &e);
@@ -334,7 +379,7 @@ write_all(const char *p, size_t len)
 	while (len > 0) {
 		ssize_t n = write(STDOUT_FILENO, p, len);
 
-		if (n == -1 && errno == EINTR)
+		if (n == -1 && again(STDOUT_FILENO, POLLOUT))
 			continue;
 		if (n == -1)
 			write_failed();
@@ -362,14 +407,6 @@ nd_put(struct json_slice s)
 	}
 	memcpy(out.buf + out.len, s.s, s.len);
 	out.len += s.len;
-}
-
-void
-nd_puts(const char *raw)
-{
-	struct json_slice s = {raw, strlen(raw)};
-
-	nd_put(s);
 }
 
 /* How many bytes from p on are one character of UTF-8; 0 if none are. */
@@ -417,13 +454,28 @@ nd_put_string(const char *text, size_t len)
 	nd_puts("\"");
 }
 
+char *
+nd_int_text(long long n, char buf[ND_INT_SIZE])
+{
+	unsigned long long left =
+	    n < 0 ? 0 - (unsigned long long)n : (unsigned long long)n;
+	char *p = buf + ND_INT_SIZE - 1;
+
+	*p = '\0';
+	do {
+		*--p = (char)('0' + left % 10);
+	} while ((left /= 10) > 0);
+	if (n < 0)
+		*--p = '-';
+	return p;
+}
+
 void
 nd_put_int(long long n)
 {
-	char text[24];
+	char buf[ND_INT_SIZE];
 
-	snprintf(text, sizeof(text), "%lld", n);
-	nd_puts(text);
+	nd_puts(nd_int_text(n, buf));
 }
 
 void
@@ -433,18 +485,9 @@ nd_put_line(struct json_slice line)
 	nd_puts("\n");
 }
 
-static void
-name(const char *field)
-{
-	nd_puts(",\"");
-	nd_puts(field);
-	nd_puts("\":");
-}
-
 void
-nd_field(const char *field, struct json_slice val)
+nd_value(struct json_slice val)
 {
-	name(field);
 	if (val.s == NULL)
 		nd_puts("null");
 	else
@@ -452,20 +495,12 @@ nd_field(const char *field, struct json_slice val)
 }
 
 void
-nd_field_str(const char *field, const char *text)
+nd_value_str(const char *text)
 {
-	name(field);
 	if (text == NULL)
 		nd_puts("null");
 	else
 		nd_put_string(text, strlen(text));
-}
-
-void
-nd_field_int(const char *field, long long n)
-{
-	name(field);
-	nd_put_int(n);
 }
 
 int

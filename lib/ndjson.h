@@ -8,6 +8,8 @@
 #ifndef NDJSON_H
 #define NDJSON_H
 
+#include <string.h>
+
 #include "lib/json.h"
 
 #define ND_LINE_MAX (16UL << 20) /* bytes, without the newline */
@@ -52,6 +54,9 @@ unsigned long nd_lineno(const struct nd_in *);
 void nd_bad(struct nd_in *, const char *why, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Whether an input has stopped short of the end of its run. */
+bool nd_cut_short(void);
+
 /* From now on the exit status is at least that of bad input: 65. */
 void nd_failed(void);
 
@@ -62,19 +67,58 @@ void nd_failed(void);
  * SIGPIPE if the reader has gone.
  */
 void nd_put(struct json_slice);
-void nd_puts(const char *raw);
 void nd_put_string(const char *text, size_t len);
 void nd_put_int(long long n);
 void nd_put_line(struct json_slice);
 void nd_flush(void);
 
-/*
- * Write ,"name":value into a record that has been begun: a slice as it is, and
- * null where there is none; a text, or null.
- */
-void nd_field(const char *name, struct json_slice val);
-void nd_field_str(const char *name, const char *text);
-void nd_field_int(const char *name, long long n);
+#define ND_INT_SIZE 24
+
+/* A number as text, somewhere in buf; where it begins is returned. */
+char *nd_int_text(long long n, char buf[ND_INT_SIZE]);
+
+/* A slice as it is, and null where there is none; a text, or null. */
+void nd_value(struct json_slice);
+void nd_value_str(const char *text);
+
+/* The length of a literal is known to the compiler, if these are inline. */
+static inline void
+nd_puts(const char *raw)
+{
+	struct json_slice s = {raw, strlen(raw)};
+
+	nd_put(s);
+}
+
+/* Write ,"name":value into a record that has been begun. */
+static inline void
+nd_name(const char *name)
+{
+	nd_puts(",\"");
+	nd_puts(name);
+	nd_puts("\":");
+}
+
+static inline void
+nd_field(const char *name, struct json_slice val)
+{
+	nd_name(name);
+	nd_value(val);
+}
+
+static inline void
+nd_field_str(const char *name, const char *text)
+{
+	nd_name(name);
+	nd_value_str(text);
+}
+
+static inline void
+nd_field_int(const char *name, long long n)
+{
+	nd_name(name);
+	nd_put_int(n);
+}
 
 /*
  * Flush and close standard output; main's exit status: 75 if an input stopped

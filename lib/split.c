@@ -32,6 +32,7 @@ struct split {
 	size_t name_len;
 	bool element; /* what is being taken is one */
 	bool in_string, escaped;
+	bool gap; /* there was white space behind a number or a word */
 	size_t depth; /* of what is being taken */
 	char *buf;
 	size_t len, cap;
@@ -63,7 +64,7 @@ split_reset(struct split *sp)
 	sp->state = START;
 	sp->why = NULL;
 	sp->len = 0;
-	sp->in_string = sp->escaped = false;
+	sp->in_string = sp->escaped = sp->gap = false;
 }
 
 static const char *
@@ -97,6 +98,7 @@ hand_out(struct split *sp)
 
 	sp->fn(sp->arg, sp->name, sp->element, val);
 	sp->len = 0;
+	sp->gap = false;
 	sp->state = sp->element ? AFTER_ELEMENT : AFTER_VALUE;
 }
 
@@ -151,6 +153,9 @@ take_mark(struct split *sp, const char *p)
 	if (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r') {
 		if (sp->depth == 0)
 			hand_out(sp);
+		else
+			sp->gap =
+			    strchr("{[]},:\"", sp->buf[sp->len - 1]) == NULL;
 		return p + 1;
 	}
 	if (sp->depth == 0 && sp->len > 0) {
@@ -161,6 +166,7 @@ take_mark(struct split *sp, const char *p)
 		return fail(sp, "expected a value");
 	if (!append(sp, p, 1))
 		return NULL;
+	sp->gap = false;
 	sp->in_string = *p == '"';
 	sp->depth += opens;
 	sp->depth -= closes;
@@ -177,8 +183,14 @@ take(struct split *sp, const char *p, const char *end)
 	if (sp->escaped)
 		return take_string(sp, p);
 	stop = run(sp, p, end);
+	/* "1 2" must not become 12, but stay what it is: bad. */
+	if (stop > p && sp->gap && *p != ',' && *p != ':' &&
+	    !append(sp, " ", 1))
+		return NULL;
 	if (stop > p && !append(sp, p, (size_t)(stop - p)))
 		return NULL;
+	if (stop > p)
+		sp->gap = false;
 	if (stop == end)
 		return end;
 	return sp->in_string ? take_string(sp, stop) : take_mark(sp, stop);
@@ -187,6 +199,8 @@ take(struct split *sp, const char *p, const char *end)
 static const char *
 in_name(struct split *sp, const char *p)
 {
+	if ((unsigned char)*p < ' ')
+		return fail(sp, "a control character in a member's name");
 	if (*p == '"' || *p == '\\') {
 		if (*p == '\\')
 			return fail(sp, "an escape in a member's name");
@@ -279,7 +293,7 @@ step(struct split *sp, const char *p, const char *end)
 bool
 split_feed(struct split *sp, const char *data, size_t len)
 {
-	const char *p = data, *end = data + len;
+	const char *p = data, *end = len == 0 ? data : data + len;
 
 	while (sp->why == NULL && p < end)
 		p = step(sp, p, end);

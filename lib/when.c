@@ -1,4 +1,3 @@
-#define _GNU_SOURCE /* timegm, which POSIX took up in 2024 */
 #include <string.h>
 #include <time.h>
 
@@ -35,6 +34,30 @@ date(int64_t day, int *year, int *month, int *mday)
 	*mday = (int)(of_year - (153 * march + 2) / 5 + 1);
 	*month = march < 10 ? march + 3 : march - 9;
 	*year = (int)(y + era * 400 + (*month <= 2));
+}
+
+static int
+days_in(int year, int month)
+{
+	static const int days[] = {
+	    31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
+/* The day since 1970 of a date. */
+static int64_t
+day_of(int64_t year, int month, int mday)
+{
+	int march = month > 2 ? month - 3 : month + 9;
+	int64_t era, of_era;
+
+	year -= month <= 2;
+	era = year / 400;
+	of_era = year - era * 400;
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 +
+	    (153 * march + 2) / 5 + mday - 1 - 719468;
 }
 
 char *
@@ -80,26 +103,33 @@ get_digits(const char *p, int width)
 bool
 when_read(struct json_slice val, int64_t *t)
 {
-	const char *p = val.s + 1;
-	size_t len = val.len - 2;
-	char again[WHEN_SIZE];
-	struct tm tm = {0};
+	int year, month, mday, hour, minute, second;
+	const char *p;
+	size_t len;
 
-	if (json_kind(val) != JSON_STRING || len < WHEN_SIZE - 1 || len > 40 ||
+	if (json_kind(val) != JSON_STRING)
+		return false;
+	p = val.s + 1;
+	len = val.len - 2;
+	if (len < WHEN_SIZE - 1 || len == WHEN_SIZE || len > 40 ||
 	    !matches(p, "0000-00-00T00:00:00") || p[len - 1] != 'Z')
 		return false;
-	if (len > WHEN_SIZE - 1 &&
+	if (len > WHEN_SIZE &&
 	    (p[19] != '.' || strspn(p + 20, "0123456789") != len - 21))
 		return false;
-	tm.tm_year = get_digits(p, 4) - 1900;
-	tm.tm_mon = get_digits(p + 5, 2) - 1;
-	tm.tm_mday = get_digits(p + 8, 2);
-	tm.tm_hour = get_digits(p + 11, 2);
-	tm.tm_min = get_digits(p + 14, 2);
-	tm.tm_sec = get_digits(p + 17, 2);
-	*t = timegm(&tm);
-	/* 31 June would be another day when written again. */
-	return memcmp(when_text(*t, again), p, WHEN_SIZE - 2) == 0;
+	year = get_digits(p, 4);
+	month = get_digits(p + 5, 2);
+	mday = get_digits(p + 8, 2);
+	hour = get_digits(p + 11, 2);
+	minute = get_digits(p + 14, 2);
+	second = get_digits(p + 17, 2);
+	if (year < 1 || month < 1 || month > 12 || mday < 1 ||
+	    mday > days_in(year, month) || hour > 23 || minute > 59 ||
+	    second > 59)
+		return false;
+	*t = day_of(year, month, mday) * DAY + hour * 3600 + minute * 60 +
+	    second;
+	return true;
 }
 
 int64_t

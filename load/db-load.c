@@ -4,14 +4,16 @@
  * A record whose type is a table's name becomes a row of it, field by column;
  * what has no table or no column here is left alone.  A row that is there is
  * updated in the columns that came, and in no other.  A record older than the
- * row, by the table's own time, changes nothing: so a stream can be loaded
- * twice, or late, and leaves the same database.
+ * row, by the table's own time, changes only what nothing newer has named: so a
+ * stream can be loaded twice, or out of order, and leaves the same database.
  *
- * What came is committed when the input pauses, and every 100,000 records.
+ * What came is committed when the input pauses, every 100,000 records, and after
+ * a second or two.
  */
 #include <err.h>
+#include <errno.h>
+#include <float.h>
 #include <getopt.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +22,15 @@
 
 #include "lib/db.h"
 #include "lib/ndjson.h"
+#include "lib/when.h"
 
 #define BATCH 100000
 #define PAUSE_MS 50
+#define OPEN_MAX_S 1 /* others want to write, too */
+#define AHEAD_MAX_S (24 * 60 * 60)
 #define SHAPES_MAX 64 /* kept per table; a stream has a few */
 
-enum kind { PLAIN, JSON_TEXT, BOOLEAN, VERSION, FIRST };
+enum kind { PLAIN, JSON_TEXT, BOOLEAN, VERSION, TIMES, FIRST };
 enum op { UPSERT, UPDATE, DELETE };
 
 struct column {
@@ -33,36 +38,49 @@ struct column {
 	char type; /* of STRICT tables: the first letter of INTEGER REAL TEXT */
 	int key; /* its place in the primary key, from 1; 0: none */
 	enum kind kind;
+	struct json_slice val; /* of the record at hand */
 };
 
-/* Records with the same keys in the same order go by the same statement. */
+/* Records with the same columns in the same order go by the same statement. */
 struct shape {
 	enum op op;
-	size_t n;
-	char **keys; /* as they stand in the line */
-	int *columns; /* by key; -1: none of that name */
+	int n;
+	int *columns;
 	sqlite3_stmt *stmt;
 };
 
 struct table {
 	char *name;
 	struct column *columns;
-	int n_columns;
+	int n_columns, n_keys;
+	int version, times; /* the columns of that kind; -1: none */
+	int *came, n_came; /* the columns of the record at hand */
 	struct shape *shapes[SHAPES_MAX]; /* the last one used is first */
 	size_t n_shapes;
 	unsigned long records, refused;
 };
 
+/* A statement that is being written. */
+struct sql {
+	sqlite3_str *str;
+	const struct table *table;
+	const struct shape *shape;
+};
+
 static struct {
 	sqlite3 *db;
 	struct nd_in *in;
-	struct table *tables;
+	struct table *tables, *last; /* last: of the record before */
 	size_t n_tables;
 	bool dry_run;
 	unsigned long pending; /* records since the last commit */
+	int64_t began; /* when the first of them came */
+	char ahead[WHEN_SIZE]; /* no version is later than this */
 	char *text; /* of all strings of a record that had escapes */
 	size_t text_cap;
 } load;
+
+static void put_time(const struct sql *, int column, bool of_row);
 
 static const char usage[] =
     "usage: db-load [-d URL] [--init] [--dry-run] <records\n"
@@ -94,6 +112,7 @@ kind_of(const char *name)
 	static const char *const kinds[] = {[JSON_TEXT] = "json",
 	    [BOOLEAN] = "boolean",
 	    [VERSION] = "version",
+	    [TIMES] = "times",
 	    [FIRST] = "first"};
 
 	for (enum kind k = JSON_TEXT; k <= FIRST; k++)
@@ -116,28 +135,43 @@ read_columns(struct table *t)
 
 		t->columns = must(realloc(t->columns,
 		    (size_t)(t->n_columns + 1) * sizeof(*t->columns)));
-		c = &t->columns[t->n_columns++];
+		c = &t->columns[t->n_columns];
+		memset(c, 0, sizeof(*c));
 		c->name =
 		    must(strdup((const char *)sqlite3_column_text(stmt, 0)));
 		c->type = *(const char *)sqlite3_column_text(stmt, 1);
 		c->key = sqlite3_column_int(stmt, 2);
 		c->kind = kind_of((const char *)sqlite3_column_text(stmt, 3));
+		t->n_keys += c->key != 0;
+		if (c->kind == VERSION)
+			t->version = t->n_columns;
+		else if (c->kind == TIMES)
+			t->times = t->n_columns;
+		t->n_columns++;
 	}
 	sqlite3_finalize(stmt);
+	t->came = must(calloc((size_t)t->n_columns, sizeof(*t->came)));
 }
 
+/* A table without a key, which only a user can have added, is left alone. */
 static void
 read_tables(void)
 {
 	sqlite3_stmt *stmt = db_prepare(load.db,
-	    "SELECT name FROM sqlite_master WHERE type = 'table' "
-	    "AND name NOT LIKE 'sqlite_%' AND name <> 'column_kinds'");
+	    "SELECT name FROM pragma_table_list t WHERE schema = 'main' "
+	    "AND type = 'table' AND strict AND name <> 'column_kinds' "
+	    "AND EXISTS (SELECT 1 FROM pragma_table_info(t.name) WHERE pk) "
+	    "ORDER BY name");
 
 	while (db_step(load.db, stmt)) {
+		struct table *t;
+
 		load.tables = must(realloc(
 		    load.tables, (load.n_tables + 1) * sizeof(*load.tables)));
-		memset(&load.tables[load.n_tables], 0, sizeof(*load.tables));
-		load.tables[load.n_tables++].name =
+		t = &load.tables[load.n_tables++];
+		memset(t, 0, sizeof(*t));
+		t->version = t->times = -1;
+		t->name =
 		    must(strdup((const char *)sqlite3_column_text(stmt, 0)));
 	}
 	sqlite3_finalize(stmt);
@@ -145,187 +179,272 @@ read_tables(void)
 		read_columns(&load.tables[i]);
 }
 
+/* Whether the key says name.  Most do not even begin like it. */
+static bool
+is_key(struct json_slice key, const char *name)
+{
+	return (*key.s == *name || *key.s == '\\') && json_key_is(key, name);
+}
+
 static struct table *
 find_table(struct json_slice type)
 {
+	if (load.last != NULL && json_is(type, load.last->name))
+		return load.last;
 	for (size_t i = 0; i < load.n_tables; i++)
 		if (json_is(type, load.tables[i].name))
-			return &load.tables[i];
+			return load.last = &load.tables[i];
 	return NULL;
 }
 
+/* Records mostly name their columns in order: look from next on. */
 static int
-find_column(const struct table *t, struct json_slice key)
+find_column(const struct table *t, int next, struct json_slice key)
 {
-	for (int i = 0; i < t->n_columns; i++)
-		if (json_key_is(key, t->columns[i].name))
-			return i;
+	for (int i = 0; i < t->n_columns; i++, next++) {
+		if (next >= t->n_columns)
+			next = 0;
+		if (is_key(key, t->columns[next].name))
+			return next;
+	}
 	return -1;
 }
 
-/* SQL, piece by piece.  All names in it come from the schema. */
-static void
-add(sqlite3_str *sql, const char *between, bool *first)
+static bool
+names(const struct shape *sh, int column)
 {
-	sqlite3_str_appendall(sql, *first ? "" : between);
-	*first = false;
+	for (int i = 0; i < sh->n; i++)
+		if (sh->columns[i] == column)
+			return true;
+	return false;
 }
 
-/* The condition that a row be the record's own. */
-static void
-where_key(sqlite3_str *sql, const struct table *t, const struct shape *sh)
+/* Whether each column of the row has a time of its own, and the record one. */
+static bool
+by_column(const struct table *t, const struct shape *sh)
 {
-	bool first = true;
-
-	sqlite3_str_appendall(sql, " WHERE ");
-	for (size_t i = 0; i < sh->n; i++) {
-		int c = sh->columns[i];
-
-		if (c == -1 || t->columns[c].key == 0)
-			continue;
-		add(sql, " AND ", &first);
-		sqlite3_str_appendf(
-		    sql, "\"%w\" = ?%d", t->columns[c].name, c + 1);
-	}
+	return t->times != -1 && names(sh, t->version);
 }
 
-/* new: how the statement calls the record's own value of a column. */
+/*
+ * Write SQL by a template, in which stand for a column
+ *
+ *     @t @c @s  its table's and its own name; its name within a text
+ *     @p        the parameter that is the record's value of it
+ *     @o @n     its value in the row, and as the record has it
+ *     @O @N     as of when these are; '' comes before all times
+ *     @V        the later one of the row's and the record's versions
+ *
+ * All names come from the schema.
+ */
 static void
-new_value(sqlite3_str *sql, const struct column *c, int number, enum op op)
+put(const struct sql *q, int column, const char *template)
 {
-	if (op == UPSERT)
-		sqlite3_str_appendf(sql, "excluded.\"%w\"", c->name);
-	else
-		sqlite3_str_appendf(sql, "?%d", number);
-}
+	const struct table *t = q->table;
 
-static void
-set_columns(sqlite3_str *sql, const struct table *t, const struct shape *sh)
-{
-	bool first = true;
-
-	sqlite3_str_appendall(sql, " SET ");
-	for (size_t i = 0; i < sh->n; i++) {
-		int n = sh->columns[i];
-		const struct column *c = &t->columns[n < 0 ? 0 : n];
-
-		if (n == -1 || c->key != 0)
-			continue;
-		add(sql, ", ", &first);
-		sqlite3_str_appendf(sql, "\"%w\" = ", c->name);
-		if (c->kind == FIRST)
-			sqlite3_str_appendf(sql, "coalesce(min(\"%w\".\"%w\", ",
-			    t->name, c->name);
-		new_value(sql, c, n + 1, sh->op);
-		if (c->kind == FIRST)
+	for (const char *p = template; *p != '\0'; p++) {
+		if (*p != '@')
+			sqlite3_str_appendchar(q->str, 1, *p);
+		else if (*++p == 't')
+			sqlite3_str_appendf(q->str, "\"%w\"", t->name);
+		else if (*p == 'c')
 			sqlite3_str_appendf(
-			    sql, "), \"%w\".\"%w\")", t->name, c->name);
-	}
-}
-
-/* Only a record that is not older, and that changes something. */
-static void
-where_new(sqlite3_str *sql, const struct table *t, const struct shape *sh)
-{
-	bool first = true;
-
-	for (size_t i = 0; i < sh->n; i++) {
-		int n = sh->columns[i];
-		const struct column *c = &t->columns[n < 0 ? 0 : n];
-
-		if (n == -1 || c->kind != VERSION)
-			continue;
-		sqlite3_str_appendf(
-		    sql, "(\"%w\".\"%w\" IS NULL OR ", t->name, c->name);
-		new_value(sql, c, n + 1, sh->op);
-		sqlite3_str_appendf(
-		    sql, " >= \"%w\".\"%w\") AND ", t->name, c->name);
-	}
-	sqlite3_str_appendall(sql, "(");
-	for (size_t i = 0; i < sh->n; i++) {
-		int n = sh->columns[i];
-		const struct column *c = &t->columns[n < 0 ? 0 : n];
-
-		if (n == -1 || c->key != 0)
-			continue;
-		add(sql, " OR ", &first);
-		sqlite3_str_appendf(sql, "\"%w\".\"%w\" %s ", t->name, c->name,
-		    c->kind == FIRST ? ">" : "IS NOT");
-		new_value(sql, c, n + 1, sh->op);
-	}
-	sqlite3_str_appendall(sql, ")");
-}
-
-static void
-insert_into(sqlite3_str *sql, const struct table *t, const struct shape *sh)
-{
-	bool first = true;
-
-	sqlite3_str_appendf(sql, "INSERT INTO \"%w\"(", t->name);
-	for (size_t i = 0; i < sh->n; i++)
-		if (sh->columns[i] != -1) {
-			add(sql, ", ", &first);
+			    q->str, "\"%w\"", t->columns[column].name);
+		else if (*p == 's')
 			sqlite3_str_appendf(
-			    sql, "\"%w\"", t->columns[sh->columns[i]].name);
-		}
-	sqlite3_str_appendall(sql, ") VALUES (");
-	first = true;
-	for (size_t i = 0; i < sh->n; i++)
-		if (sh->columns[i] != -1) {
-			add(sql, ", ", &first);
-			sqlite3_str_appendf(sql, "?%d", sh->columns[i] + 1);
-		}
-	sqlite3_str_appendall(sql, ") ON CONFLICT (");
-	first = true;
-	for (int i = 0; i < t->n_columns; i++)
-		if (t->columns[i].key != 0) {
-			add(sql, ", ", &first);
-			sqlite3_str_appendf(sql, "\"%w\"", t->columns[i].name);
-		}
-	sqlite3_str_appendall(sql, ") DO ");
+			    q->str, "%q", t->columns[column].name);
+		else if (*p == 'p')
+			sqlite3_str_appendf(q->str, "?%d", column + 1);
+		else if (*p == 'o')
+			put(q, column, "@t.@c");
+		else if (*p == 'n')
+			put(q, column,
+			    q->shape->op == UPSERT ? "excluded.@c" : "@p");
+		else if (*p == 'V')
+			put(q, t->version,
+			    "max(coalesce(@o, ''), coalesce(@n, ''))");
+		else
+			put_time(q, column, *p == 'O');
+	}
 }
 
-/* How many of the columns that came are of the key, or are not. */
-static int
-count_columns(const struct table *t, const struct shape *sh, bool key)
+static void
+put_time(const struct sql *q, int column, bool of_row)
 {
-	int n = 0;
+	const struct table *t = q->table;
 
-	for (size_t i = 0; i < sh->n; i++)
-		if (sh->columns[i] != -1 &&
-		    (t->columns[sh->columns[i]].key != 0) == key)
-			n++;
-	return n;
+	put(q, t->version, "coalesce(");
+	if (of_row || names(q->shape, t->times)) {
+		put(q, t->times,
+		    of_row ? "json_extract(@o" : "json_extract(@n");
+		put(q, column, ", '$.@s'), ");
+	}
+	put(q, t->version, of_row ? "@o, '')" : "@n, '')");
+}
+
+/* The template for each column of the key; or of the record; or of the record
+ * without the key. */
+static void
+put_key(const struct sql *q, const char *between, const char *template)
+{
+	const char *comma = "";
+
+	for (int i = 0; i < q->table->n_columns; i++) {
+		if (q->table->columns[i].key == 0)
+			continue;
+		put(q, i, comma);
+		put(q, i, template);
+		comma = between;
+	}
+}
+
+static void
+put_named(const struct sql *q, const char *template)
+{
+	for (int i = 0; i < q->shape->n; i++) {
+		put(q, 0, i == 0 ? "" : ", ");
+		put(q, q->shape->columns[i], template);
+	}
+}
+
+static void
+put_values(const struct sql *q, const char *between,
+    const char *(*template)(const struct sql *, enum kind))
+{
+	const char *comma = "";
+
+	for (int i = 0; i < q->shape->n; i++) {
+		int n = q->shape->columns[i];
+		const struct column *c = &q->table->columns[n];
+
+		if (c->key != 0 || template(q, c->kind) == NULL)
+			continue;
+		put(q, n, comma);
+		put(q, n, template(q, c->kind));
+		comma = between;
+	}
+}
+
+static const char *
+set(const struct sql *q, enum kind kind)
+{
+	if (!by_column(q->table, q->shape))
+		return kind == FIRST ? "@c = coalesce(min(@o, @n), @o)"
+				     : "@c = @n";
+	if (kind == TIMES)
+		return NULL; /* put_times sets it */
+	return kind == VERSION ? "@c = nullif(@V, '')"
+			       : "@c = CASE WHEN @N >= @O THEN @n ELSE @o END";
+}
+
+static const char *
+differs(const struct sql *q, enum kind kind)
+{
+	(void)q;
+	return kind == FIRST ? "@o > @n" : "@o IS NOT @n";
+}
+
+/* The times of the columns that are not as of the newest version. */
+static void
+put_times(const struct sql *q)
+{
+	const struct table *t = q->table;
+	const char *from = "FROM (";
+
+	put(q, t->times,
+	    ", @c = (SELECT nullif(json_group_object(name, at), '{}') ");
+	for (int i = 0; i < t->n_columns; i++) {
+		if (t->columns[i].key != 0 || i == t->version || i == t->times)
+			continue;
+		put(q, i, from);
+		put(q, i,
+		    names(q->shape, i)
+			? "SELECT '@s' AS name, max(@O, @N) AS at"
+			: "SELECT '@s' AS name, @O AS at");
+		from = " UNION ALL ";
+	}
+	put(q, t->version, ") WHERE at < @V)");
+}
+
+/* Of a new row, the times of the columns that the record does not name. */
+static void
+put_first_times(const struct sql *q)
+{
+	const struct table *t = q->table;
+	const char *comma = "";
+
+	put(q, t->version, ", iif(@p IS NULL, NULL, nullif('{");
+	for (int i = 0; i < t->n_columns; i++) {
+		if (t->columns[i].key != 0 || i == t->times ||
+		    names(q->shape, i))
+			continue;
+		put(q, i, comma);
+		put(q, i, "\"@s\":\"\"");
+		comma = ",";
+	}
+	put(q, t->times, "}', '{}'))");
+}
+
+static void
+put_insert(const struct sql *q)
+{
+	bool times =
+	    by_column(q->table, q->shape) && !names(q->shape, q->table->times);
+
+	put(q, 0, "INSERT INTO @t (");
+	put_named(q, "@c");
+	put(q, q->table->times, times ? ", @c" : "");
+	put(q, 0, ") VALUES (");
+	put_named(q, "@p");
+	if (times)
+		put_first_times(q);
+	put(q, 0, ") ON CONFLICT (");
+	put_key(q, ", ", "@c");
+	put(q, 0, ") DO ");
+}
+
+/* Only by a record that is not older, and that changes something; an older one
+ * may still have the last word on a column that newer ones did not name. */
+static void
+put_update(const struct sql *q)
+{
+	const struct table *t = q->table;
+
+	put(q, 0, q->shape->op == UPSERT ? "UPDATE SET " : "UPDATE @t SET ");
+	put_values(q, ", ", set);
+	if (by_column(t, q->shape))
+		put_times(q);
+	put(q, 0, " WHERE (");
+	if (t->version != -1 && names(q->shape, t->version))
+		put(q, t->version, "(@o IS NULL OR @n >= @o) AND ");
+	put(q, 0, "(");
+	put_values(q, " OR ", differs);
+	put(q, 0, ")");
+	if (by_column(t, q->shape))
+		put(q, t->times, " OR @o IS NOT NULL");
+	put(q, 0, ")");
+	if (q->shape->op == UPDATE)
+		put_key(q, "", " AND @c = @p");
 }
 
 static sqlite3_stmt *
 statement(const struct table *t, const struct shape *sh)
 {
-	bool others = count_columns(t, sh, false) > 0;
-	sqlite3_str *sql = sqlite3_str_new(load.db);
+	struct sql q = {sqlite3_str_new(load.db), t, sh};
 	sqlite3_stmt *stmt;
 	char *text;
 
 	if (sh->op == UPSERT)
-		insert_into(sql, t, sh);
+		put_insert(&q);
 	if (sh->op == DELETE) {
-		sqlite3_str_appendf(sql, "DELETE FROM \"%w\"", t->name);
-		where_key(sql, t, sh);
-	} else if (!others) {
-		sqlite3_str_appendall(
-		    sql, sh->op == UPSERT ? "NOTHING" : "SELECT 1");
+		put(&q, 0, "DELETE FROM @t WHERE ");
+		put_key(&q, " AND ", "@c = @p");
+	} else if (sh->n > t->n_keys) {
+		put_update(&q);
 	} else {
-		sqlite3_str_appendall(sql, "UPDATE");
-		if (sh->op == UPDATE)
-			sqlite3_str_appendf(sql, " \"%w\"", t->name);
-		set_columns(sql, t, sh);
-		if (sh->op == UPDATE)
-			where_key(sql, t, sh);
-		sqlite3_str_appendall(
-		    sql, sh->op == UPDATE ? " AND " : " WHERE ");
-		where_new(sql, t, sh);
+		put(&q, 0, sh->op == UPSERT ? "NOTHING" : "SELECT 1");
 	}
-	text = must(sqlite3_str_finish(sql));
+	text = must(sqlite3_str_finish(q.str));
 	stmt = db_prepare(load.db, text);
 	sqlite3_free(text);
 	return stmt;
@@ -335,79 +454,69 @@ static void
 free_shape(struct shape *sh)
 {
 	sqlite3_finalize(sh->stmt);
-	for (size_t i = 0; i < sh->n; i++)
-		free(sh->keys[i]);
-	free(sh->keys);
 	free(sh->columns);
 	free(sh);
 }
 
+/* Find the columns that the record names; false if it names one twice, or not
+ * all of the key. */
 static bool
-has_shape(const struct shape *sh, enum op op, const struct json_members *m)
+collect(struct table *t, const struct json_members *m)
 {
-	if (sh->op != op || sh->n != m->n)
-		return false;
-	for (size_t i = 0; i < m->n; i++) {
-		const struct json_slice *key = &m->v[i].key;
+	int keys = 0, next = 0;
 
-		if (strncmp(sh->keys[i], key->s, key->len) != 0 ||
-		    sh->keys[i][key->len] != '\0')
+	for (int i = 0; i < t->n_came; i++)
+		t->columns[t->came[i]].val.s = NULL;
+	t->n_came = 0;
+	for (size_t i = 0; i < m->n; i++) {
+		int n = find_column(t, next, m->v[i].key);
+		struct column *c = &t->columns[n];
+
+		if (n == -1)
+			continue;
+		if (c->val.s != NULL) {
+			nd_bad(load.in, "'%s' occurs twice", c->name);
 			return false;
+		}
+		c->val = m->v[i].val;
+		t->came[t->n_came++] = n;
+		keys += c->key != 0;
+		next = n + 1;
 	}
-	return true;
+	if (keys < t->n_keys)
+		nd_bad(load.in, "%s: not all of its key is there", t->name);
+	return keys == t->n_keys;
 }
 
-/* NULL if a column occurs twice, or a key is wanted and is not all there. */
 static struct shape *
-new_shape(struct table *t, enum op op, const struct json_members *m)
+new_shape(const struct table *t, enum op op)
 {
 	struct shape *sh = must(calloc(1, sizeof(*sh)));
-	int keys = 0;
+	size_t size = (size_t)t->n_came * sizeof(*sh->columns);
 
 	sh->op = op;
-	sh->keys = must(calloc(m->n, sizeof(*sh->keys)));
-	sh->columns = must(calloc(m->n, sizeof(*sh->columns)));
-	for (size_t i = 0; i < m->n; i++) {
-		struct json_slice key = m->v[i].key;
-
-		sh->n++;
-		sh->keys[i] = must(strndup(key.s, key.len));
-		sh->columns[i] = find_column(t, key);
-		for (size_t j = 0; j < i; j++)
-			if (sh->columns[i] != -1 &&
-			    sh->columns[j] == sh->columns[i]) {
-				nd_bad(load.in, "'%s' occurs twice",
-				    t->columns[sh->columns[i]].name);
-				free_shape(sh);
-				return NULL;
-			}
-	}
-	for (int i = 0; i < t->n_columns; i++)
-		keys += t->columns[i].key != 0;
-	if (count_columns(t, sh, true) < keys) {
-		nd_bad(load.in, "%s: not all of its key is there", t->name);
-		free_shape(sh);
-		return NULL;
-	}
+	sh->n = t->n_came;
+	sh->columns = must(malloc(size));
+	memcpy(sh->columns, t->came, size);
 	sh->stmt = statement(t, sh);
 	return sh;
 }
 
-/* The shape of the record, put first among those of its table. */
+/* The shape of what came, put first among those of its table. */
 static struct shape *
-find_shape(struct table *t, enum op op, const struct json_members *m)
+find_shape(struct table *t, enum op op)
 {
+	size_t size = (size_t)t->n_came * sizeof(*t->came), i;
 	struct shape *sh = NULL;
-	size_t i;
 
-	for (i = 0; i < t->n_shapes; i++)
-		if (has_shape(t->shapes[i], op, m))
-			break;
-	if (i < t->n_shapes) {
+	for (i = 0; i < t->n_shapes; i++) {
 		sh = t->shapes[i];
-	} else {
-		if ((sh = new_shape(t, op, m)) == NULL)
-			return NULL;
+		if (sh->op == op && sh->n == t->n_came &&
+		    memcmp(sh->columns, t->came, size) == 0)
+			break;
+	}
+	if (i == t->n_shapes) {
+		sh = new_shape(t, op);
 		if (t->n_shapes == SHAPES_MAX)
 			free_shape(t->shapes[--i]);
 		else
@@ -420,76 +529,94 @@ find_shape(struct table *t, enum op op, const struct json_members *m)
 
 /* A string without escapes is bound where it stands; others are written out to
  * *text, which has room for the whole line. */
-static bool
-bind_text(sqlite3_stmt *stmt, int i, struct json_slice val, char **text)
+static const char *
+bind_text(sqlite3_stmt *stmt, int i, const struct column *c, char **text)
 {
-	const char *s = val.s + 1;
-	size_t len = val.len - 2;
+	const char *s = c->val.s + 1;
+	size_t len = c->val.len - 2;
 
 	if (memchr(s, '\\', len) != NULL) {
-		len = json_text(val, *text);
+		len = json_text(c->val, *text);
 		s = *text;
 		*text += len;
 		if (memchr(s, '\0', len) != NULL)
-			return false;
+			return "holds a NUL";
 	}
+	if (c->kind == VERSION && len == WHEN_SIZE - 1 &&
+	    memcmp(s, load.ahead, len) > 0)
+		return "is more than a day ahead of the clock";
 	sqlite3_bind_text(stmt, i, s, (int)len, SQLITE_STATIC);
-	return true;
+	return NULL;
 }
 
-static double
-real(struct json_slice val)
-{
-	char buf[512]; /* of a longer number, its first digits tell the value */
-
-	snprintf(buf, sizeof(buf), "%.*s", (int)val.len, val.s);
-	return strtod(buf, NULL);
-}
-
-/* What is wrong with the value for this column, or NULL once it is bound. */
+/* In a line, something that is no part of it stands behind every number. */
 static const char *
-bind(sqlite3_stmt *stmt, int i, const struct column *c, struct json_slice val,
-    char **text)
+bind_number(sqlite3_stmt *stmt, int i, const struct column *c)
 {
-	enum json_kind kind = json_kind(val);
-	long long n;
+	char *end;
 
-	if (kind == JSON_NULL) {
-		sqlite3_bind_null(stmt, i);
-	} else if (c->kind == JSON_TEXT ||
-	    (c->type == 'T' && kind != JSON_STRING)) {
-		sqlite3_bind_text(stmt, i, val.s, (int)val.len, SQLITE_STATIC);
-	} else if (c->type == 'T') {
-		if (!bind_text(stmt, i, val, text))
-			return "a NUL in a text";
-	} else if (kind == JSON_BOOL && c->type == 'I') {
-		sqlite3_bind_int(stmt, i, *val.s == 't');
-	} else if (c->type == 'I') {
-		if (!json_int(val, INT64_MIN, INT64_MAX, &n))
-			return "not an integer";
+	errno = 0;
+	if (c->type == 'I') {
+		long long n = strtoll(c->val.s, &end, 10);
+
+		if (json_kind(c->val) != JSON_NUMBER ||
+		    end != c->val.s + c->val.len)
+			return "is not an integer";
+		if (errno != 0)
+			return "is too large";
 		sqlite3_bind_int64(stmt, i, n);
 	} else {
-		if (kind != JSON_NUMBER)
-			return "not a number";
-		sqlite3_bind_double(stmt, i, real(val));
+		double x = strtod(c->val.s, &end);
+
+		if (json_kind(c->val) != JSON_NUMBER)
+			return "is not a number";
+		if (x > DBL_MAX || x < -DBL_MAX)
+			return "is too large";
+		sqlite3_bind_double(stmt, i, x);
 	}
+	return NULL;
+}
+
+/* What is wrong with the value for its column, or NULL once it is bound. */
+static const char *
+bind(sqlite3_stmt *stmt, int i, const struct column *c, char **text)
+{
+	enum json_kind kind = json_kind(c->val);
+
+	if (kind == JSON_NULL)
+		sqlite3_bind_null(stmt, i);
+	else if (c->kind == BOOLEAN && kind == JSON_BOOL)
+		sqlite3_bind_int(stmt, i, *c->val.s == 't');
+	else if (c->type != 'T')
+		return bind_number(stmt, i, c);
+	else if (kind == JSON_STRING && c->kind != JSON_TEXT &&
+	    c->kind != TIMES)
+		return bind_text(stmt, i, c, text);
+	else
+		sqlite3_bind_text(
+		    stmt, i, c->val.s, (int)c->val.len, SQLITE_STATIC);
 	return NULL;
 }
 
 static void
 begin(void)
 {
-	if (load.pending++ == 0)
-		db_exec(load.db, "BEGIN IMMEDIATE");
+	if (load.pending++ > 0)
+		return;
+	load.began = when_now();
+	when_text(load.began + AHEAD_MAX_S, load.ahead);
+	db_exec(load.db, "BEGIN IMMEDIATE");
 }
 
+/* A dry run takes back what it did as often as others commit, so that it holds
+ * up nobody. */
 static void
 commit(void *unused)
 {
 	(void)unused;
-	if (load.pending == 0 || load.dry_run)
+	if (load.pending == 0)
 		return;
-	db_exec(load.db, "COMMIT");
+	db_exec(load.db, load.dry_run ? "ROLLBACK" : "COMMIT");
 	load.pending = 0;
 }
 
@@ -508,13 +635,12 @@ static bool
 run(struct table *t, sqlite3_stmt *stmt)
 {
 	int rc = sqlite3_step(stmt);
-	bool refused = (sqlite3_errcode(load.db) & 0xff) == SQLITE_CONSTRAINT;
 
 	if (rc == SQLITE_DONE || rc == SQLITE_ROW) {
 		sqlite3_reset(stmt);
 		return true;
 	}
-	if (!refused && rc != SQLITE_MISMATCH)
+	if ((sqlite3_errcode(load.db) & 0xff) != SQLITE_CONSTRAINT)
 		db_fail(load.db, "write to");
 	nd_bad(load.in, "%s: %s", t->name, sqlite3_errmsg(load.db));
 	sqlite3_reset(stmt);
@@ -524,62 +650,83 @@ run(struct table *t, sqlite3_stmt *stmt)
 static bool
 store(struct table *t, enum op op, const struct json_members *m)
 {
-	struct shape *sh = find_shape(t, op, m);
+	const struct shape *sh;
 	const char *why;
 	char *text;
 
-	if (sh == NULL)
+	if (!collect(t, m))
 		return false;
+	sh = find_shape(t, op);
+	begin();
 	make_text_room(nd_line(load.in).len);
 	text = load.text;
-	for (size_t i = 0; i < m->n; i++) {
+	for (int i = 0; i < sh->n; i++) {
 		int n = sh->columns[i];
+		const struct column *c = &t->columns[n];
 
-		if (n == -1 || (op == DELETE && t->columns[n].key == 0))
+		if (op == DELETE && c->key == 0)
 			continue;
-		why = bind(sh->stmt, n + 1, &t->columns[n], m->v[i].val, &text);
-		if (why != NULL) {
-			nd_bad(load.in, "%s: '%s' is %s", t->name,
-			    t->columns[n].name, why);
+		if ((why = bind(sh->stmt, n + 1, c, &text)) != NULL) {
+			nd_bad(load.in, "%s: '%s' %s", t->name, c->name, why);
 			return false;
 		}
 	}
-	begin();
 	return run(t, sh->stmt);
+}
+
+/* Find a field that no table has a column for; false if there are two. */
+static bool
+find_field(
+    const struct json_members *m, const char *name, struct json_slice *val)
+{
+	val->s = NULL;
+	for (size_t i = 0; i < m->n; i++) {
+		if (!is_key(m->v[i].key, name))
+			continue;
+		if (val->s != NULL)
+			return false;
+		*val = m->v[i].val;
+	}
+	return true;
+}
+
+static bool
+read_op(const struct json_members *m, enum op *op)
+{
+	struct json_slice val;
+	bool once = find_field(m, "op", &val);
+
+	*op = json_is(val, "update") ? UPDATE
+	    : json_is(val, "delete") ? DELETE
+				     : UPSERT;
+	if (!once)
+		nd_bad(load.in, "'op' occurs twice");
+	else if (*op == UPSERT && val.s != NULL)
+		nd_bad(load.in, "op is neither update nor delete");
+	else
+		return true;
+	return false;
 }
 
 static void
 take(const struct json_members *m)
 {
-	struct json_slice type = {NULL, 0}, op_val = {NULL, 0};
-	enum op op = UPSERT;
+	struct json_slice type;
 	struct table *t;
+	enum op op;
 
-	for (size_t i = 0; i < m->n; i++) {
-		if (json_key_is(m->v[i].key, "type"))
-			type = m->v[i].val;
-		else if (json_key_is(m->v[i].key, "op"))
-			op_val = m->v[i].val;
-	}
+	find_field(m, "type", &type); /* once, or nd_read_members refused it */
 	if (json_kind(type) != JSON_STRING) {
 		nd_bad(load.in, "a record without a type");
 		return;
 	}
 	if ((t = find_table(type)) == NULL)
 		return;
-	if (json_is(op_val, "update"))
-		op = UPDATE;
-	else if (json_is(op_val, "delete"))
-		op = DELETE;
-	else if (op_val.s != NULL) {
-		nd_bad(load.in, "op is neither update nor delete");
-		return;
-	}
-	if (store(t, op, m))
+	if (read_op(m, &op) && store(t, op, m))
 		t->records++;
 	else
 		t->refused++;
-	if (load.pending >= BATCH)
+	if (load.pending >= BATCH || when_now() > load.began + OPEN_MAX_S)
 		commit(NULL);
 }
 
@@ -598,13 +745,9 @@ report(void)
 static void
 finish(void)
 {
-	if (load.dry_run) {
+	commit(NULL);
+	if (load.dry_run)
 		report();
-		if (load.pending > 0)
-			db_exec(load.db, "ROLLBACK");
-	} else {
-		commit(NULL);
-	}
 	for (size_t i = 0; i < load.n_tables; i++) {
 		struct table *t = &load.tables[i];
 
@@ -613,6 +756,7 @@ finish(void)
 		for (int j = 0; j < t->n_columns; j++)
 			free(t->columns[j].name);
 		free(t->columns);
+		free(t->came);
 		free(t->name);
 	}
 	free(load.tables);
@@ -649,7 +793,7 @@ main(int argc, char *argv[])
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
 
-	load.db = db_open(url, true);
+	load.db = db_open(url, load.dry_run ? DB_TRY : DB_WRITE);
 	read_tables();
 	load.in = nd_open(NULL);
 	nd_on_idle(load.in, PAUSE_MS, commit, NULL);

@@ -6,6 +6,7 @@
  * Columns that hold JSON are JSON, and what is NULL is null.
  */
 #include <err.h>
+#include <float.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct query {
 	const char *name;
 	sqlite3_stmt *rows; /* first only to know its columns */
 	enum kind *kinds; /* by column */
+	char **heads; /* by column: ,"name": */
 	int n;
 };
 
@@ -103,11 +105,11 @@ find_kinds(struct query *q)
 {
 	sqlite3_stmt *stmt = db_prepare(q->db,
 	    "SELECT max(kind) FROM column_kinds WHERE column_name = ?1 "
-	    "AND kind IN ('json', 'boolean') "
+	    "AND kind IN ('boolean', 'json', 'times') "
 	    "AND (table_name = ?2 OR NOT EXISTS (SELECT 1 FROM sqlite_master "
 	    "WHERE name = ?2 AND type = 'table'))");
 
-	q->kinds = must(calloc((size_t)q->n + 1, sizeof(*q->kinds)));
+	q->kinds = must(calloc((size_t)q->n, sizeof(*q->kinds)));
 	for (int i = 0; i < q->n; i++) {
 		const char *kind;
 
@@ -118,7 +120,7 @@ find_kinds(struct query *q)
 		kind = (const char *)sqlite3_column_text(stmt, 0);
 		if (kind != NULL)
 			q->kinds[i] =
-			    strcmp(kind, "json") == 0 ? JSON_TEXT : BOOLEAN;
+			    strcmp(kind, "boolean") == 0 ? BOOLEAN : JSON_TEXT;
 		sqlite3_reset(stmt);
 	}
 	sqlite3_finalize(stmt);
@@ -136,24 +138,47 @@ operator(const char *p)
 	return NULL;
 }
 
-/* Append a condition; its value becomes parameter number. */
+static bool
+is_number(const char *text)
+{
+	char *end;
+
+	strtod(text, &end);
+	return end != text && *end == '\0' &&
+	    text[strspn(text, "+-.0123456789Ee")] == '\0';
+}
+
+/*
+ * Append a condition; its value becomes parameter number, a text that SQLite
+ * adapts to the column.  An expression in a view has no type to adapt it to:
+ * there each row's own type decides.
+ */
 static void
 add_condition(
     const struct query *q, sqlite3_str *sql, const char *text, int number)
 {
 	size_t len = strcspn(text, "!<>=");
-	const char *op = operator(text + len);
+	const char *sign = operator(text + len), *op = sign, *name;
+	int i;
 
-	if (len == 0 || op == NULL)
+	if (len == 0 || sign == NULL)
 		errx(EX_USAGE, "'%s' is no condition, such as asin=B00TEST001",
 		    text);
-	if (strcmp(op, "=") == 0)
+	if (strcmp(sign, "=") == 0)
 		op = "IS";
-	else if (strcmp(op, "!=") == 0)
+	else if (strcmp(sign, "!=") == 0)
 		op = "IS NOT";
-	sqlite3_str_appendf(sql, " %s \"%w\" %s ?%d",
-	    number == 1 ? "WHERE" : "AND",
-	    sqlite3_column_name(q->rows, column(q, text, len)), op, number);
+	i = column(q, text, len);
+	name = sqlite3_column_name(q->rows, i);
+	sqlite3_str_appendall(sql, number == 1 ? " WHERE " : " AND ");
+	if (sqlite3_column_decltype(q->rows, i) == NULL &&
+	    is_number(text + len + strlen(sign)))
+		sqlite3_str_appendf(sql,
+		    "CASE typeof(\"%w\") WHEN 'text' THEN \"%w\" %s ?%d "
+		    "ELSE \"%w\" %s CAST(?%d AS NUMERIC) END",
+		    name, name, op, number, name, op, number);
+	else
+		sqlite3_str_appendf(sql, "\"%w\" %s ?%d", name, op, number);
 }
 
 static void
@@ -172,50 +197,74 @@ add_order(const struct query *q, sqlite3_str *sql, const char *list)
 	}
 }
 
-/* As a number where the column holds numbers, else as a text: a view's column
- * can be an expression, to which SQLite would not adapt the value. */
 static void
 bind(const struct query *q, sqlite3_stmt *stmt, int number, const char *text)
 {
 	size_t len = strcspn(text, "!<>=");
 	const char *value = text + len + strlen(operator(text + len));
-	int i = column(q, text, len);
-	const char *type = sqlite3_column_decltype(q->rows, i);
-	char *end;
-	long long n = strtoll(value, &end, 10);
-	bool numeric = end != value && *end == '\0' &&
-	    (type == NULL || strcmp(type, "TEXT") != 0);
+	bool boolean = q->kinds[column(q, text, len)] == BOOLEAN;
 
 	if (strcmp(value, "null") == 0)
 		sqlite3_bind_null(stmt, number);
-	else if (q->kinds[i] == BOOLEAN && strcmp(value, "true") == 0)
+	else if (boolean && strcmp(value, "true") == 0)
 		sqlite3_bind_int(stmt, number, 1);
-	else if (q->kinds[i] == BOOLEAN && strcmp(value, "false") == 0)
+	else if (boolean && strcmp(value, "false") == 0)
 		sqlite3_bind_int(stmt, number, 0);
-	else if (numeric)
-		sqlite3_bind_int64(stmt, number, n);
 	else
 		sqlite3_bind_text(stmt, number, value, -1, SQLITE_STATIC);
 }
 
+/* The shortest text of up to 17 digits that says it. */
 static void
 put_real(double x)
 {
 	char text[40];
 
-	snprintf(text, sizeof(text), "%.15g", x);
-	if (strtod(text, NULL) < x || strtod(text, NULL) > x)
-		snprintf(text, sizeof(text), "%.17g", x);
-	nd_puts(text);
+	for (int digits = 15; digits <= 17; digits++) {
+		double again;
+
+		snprintf(text, sizeof(text), "%.*g", digits, x);
+		again = strtod(text, NULL);
+		if (!(again < x) && !(again > x))
+			break;
+	}
+	/* JSON has no word for infinity, but numbers that are too large. */
+	if (x > DBL_MAX || x < -DBL_MAX)
+		nd_puts(x > 0 ? "9e999" : "-9e999");
+	else
+		nd_puts(text);
 }
 
-/* JSON that somebody wrote over several lines must not end the record. */
+/* A NUL, which no text of ours holds, is replaced like what is not UTF-8. */
+static void
+put_text(const char *text, size_t len)
+{
+	char *copy;
+
+	if (memchr(text, '\0', len) == NULL) {
+		nd_put_string(text, len);
+		return;
+	}
+	copy = must(malloc(len));
+	for (size_t i = 0; i < len; i++)
+		copy[i] = text[i] == '\0' ? '\xff' : text[i];
+	nd_put_string(copy, len);
+	free(copy);
+}
+
+/* JSON that somebody wrote over several lines must not end the record; what is
+ * no JSON at all is a text. */
 static void
 put_json(const char *text, size_t len)
 {
 	struct json_slice part = {text, len};
+	struct json_error e;
 	const char *newline;
 
+	if (!json_valid(part, &e)) {
+		put_text(text, len);
+		return;
+	}
 	while ((newline = memchr(part.s, '\n', part.len)) != NULL) {
 		struct json_slice line = {part.s, (size_t)(newline - part.s)};
 
@@ -252,21 +301,40 @@ put_value(sqlite3_stmt *stmt, int i, enum kind kind)
 		if (kind == JSON_TEXT)
 			put_json(text, len);
 		else
-			nd_put_string(text, len);
+			put_text(text, len);
 	}
+}
+
+/* What stands before the value of each column.  A view of several types says
+ * itself, in its first column, which a row is of. */
+static void
+find_heads(struct query *q)
+{
+	sqlite3_stmt *stmt = db_prepare(q->db,
+	    "SELECT iif(?1 = 0 AND ?2 = 'type', '{', "
+	    "iif(?1 = 0, '{\"type\":' || json_quote(?3) || ',', ',')) "
+	    "|| json_quote(?2) || ':'");
+
+	q->heads = must(calloc((size_t)q->n, sizeof(*q->heads)));
+	for (int i = 0; i < q->n; i++) {
+		sqlite3_bind_int(stmt, 1, i);
+		sqlite3_bind_text(stmt, 2, sqlite3_column_name(q->rows, i), -1,
+		    SQLITE_STATIC);
+		sqlite3_bind_text(stmt, 3, q->name, -1, SQLITE_STATIC);
+		db_step(q->db, stmt);
+		q->heads[i] =
+		    must(strdup((const char *)sqlite3_column_text(stmt, 0)));
+		sqlite3_reset(stmt);
+	}
+	sqlite3_finalize(stmt);
 }
 
 static void
 put_rows(const struct query *q, sqlite3_stmt *stmt)
 {
 	while (db_step(q->db, stmt)) {
-		nd_puts("{\"type\":\"");
-		nd_puts(q->name);
-		nd_puts("\"");
 		for (int i = 0; i < q->n; i++) {
-			nd_puts(",\"");
-			nd_puts(sqlite3_column_name(stmt, i));
-			nd_puts("\":");
+			nd_puts(q->heads[i]);
 			put_value(stmt, i, q->kinds[i]);
 		}
 		nd_puts("}\n");
@@ -302,6 +370,7 @@ query(struct query *q, const char *order, long limit, char *const *conditions)
 	q->rows = prepare(q, select_all(q));
 	q->n = sqlite3_column_count(q->rows);
 	find_kinds(q);
+	find_heads(q);
 
 	sql = select_all(q);
 	for (int i = 0; conditions[i] != NULL; i++)
@@ -316,6 +385,9 @@ query(struct query *q, const char *order, long limit, char *const *conditions)
 	put_rows(q, stmt);
 	sqlite3_finalize(stmt);
 	sqlite3_finalize(q->rows);
+	for (int i = 0; i < q->n; i++)
+		free(q->heads[i]);
+	free(q->heads);
 	free(q->kinds);
 }
 
@@ -339,7 +411,7 @@ main(int argc, char *argv[])
 	    {"limit", required_argument, NULL, 'l'},
 	    {"list", no_argument, NULL, 'L'}, {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
-	struct query q = {NULL, NULL, NULL, NULL, 0};
+	struct query q = {0};
 	const char *url = NULL, *order = NULL;
 	bool list = false;
 	long limit = -1;
@@ -360,8 +432,11 @@ main(int argc, char *argv[])
 	}
 	if (!list && optind == argc)
 		errx(EX_USAGE, "what table or view? see --help and --list");
+	if (list && optind < argc)
+		errx(
+		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
 
-	q.db = db_open(url, false);
+	q.db = db_open(url, DB_READ);
 	if (list) {
 		list_names(q.db);
 	} else {

@@ -32,12 +32,15 @@
 #define POSTS_MAX 3 /* of a message whose fate had to be looked up */
 #define CHANNELS_MAX 64 /* of which the pace is kept */
 #define HISTORY_SLACK 300 /* seconds by which clocks may differ */
+#define ID_MAX 2048 /* bytes of a message's id, as JSON */
 
 /* What an error of Slack's concerns. */
 enum fate {
 	SENT,
 	LATER, /* the service: again, after a while */
 	UNSURE, /* the service, and the message may be there all the same */
+	NOT_THERE, /* the same, and it is not there */
+	NONSENSE, /* the way there: what answers is not Slack */
 	REFUSED, /* us: no message will get through */
 	BAD_CHANNEL, /* the channel: none of its messages will */
 	BAD_MESSAGE /* this message, for ever; also what we do not know */
@@ -84,7 +87,7 @@ static struct json_field record[] = {JSON_FIELD("type"), JSON_FIELD("id"),
 static struct {
 	bool dry_run;
 	double max_wait, waited, pace;
-	const char *base;
+	const char *base, *token, *channel;
 	char authorization[HEADER_SIZE];
 	struct http *http;
 	struct channel channels[CHANNELS_MAX];
@@ -112,6 +115,30 @@ static const char usage[] =
     "example: db-query unsent_changes | jq -sc -f badge-alert.jq |\n"
     "         slack-post | db-load\n";
 
+/* What an error says: its name, and what is wrong with which block. */
+static void
+read_words(struct answer *a, struct json_slice error, struct json_slice more)
+{
+	struct json_iter it = json_walk(more);
+	size_t n = error.len < 200 ? json_text(error, a->error) : 0;
+
+	while (json_next(&it)) {
+		if (n + it.val.len + 2 >= sizeof(a->error) ||
+		    json_kind(it.val) != JSON_STRING)
+			break;
+		memcpy(a->error + n, ": ", 2);
+		n += 2;
+		n += json_text(it.val, a->error + n);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (a->error[i] < ' ' || a->error[i] > '~')
+			a->error[i] = '?';
+	a->error[n] = '\0';
+	if (n == 0)
+		snprintf(a->error, sizeof(a->error), "an error without a name");
+	conf_hide(a->error, post.token);
+}
+
 static void
 read_answer(const struct http_res *res, struct answer *a)
 {
@@ -120,9 +147,7 @@ read_answer(const struct http_res *res, struct answer *a)
 	    JSON_FIELD("ts"), JSON_SUB("response_metadata", metadata),
 	    JSON_END};
 	struct json_slice text = {res->body, res->len};
-	struct json_iter it;
 	struct json_error e;
-	size_t n;
 
 	memset(a, 0, sizeof(*a));
 	a->fate = BAD_MESSAGE;
@@ -141,17 +166,7 @@ read_answer(const struct http_res *res, struct answer *a)
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (json_is(parts[1].val, errors[i].error))
 			a->fate = errors[i].fate;
-	n = parts[1].val.len < 200 ? json_text(parts[1].val, a->error) : 0;
-	for (it = json_walk(metadata[0].val); json_next(&it);) {
-		if (n + it.val.len + 2 >= sizeof(a->error) ||
-		    json_kind(it.val) != JSON_STRING)
-			break;
-		memcpy(a->error + n, ": ", 2);
-		n += 2;
-		n += json_text(it.val, a->error + n);
-	}
-	if (n == 0)
-		snprintf(a->error, sizeof(a->error), "an error without a name");
+	read_words(a, parts[1].val, metadata[0].val);
 }
 
 /* Slack says 200 and means it in the body only. */
@@ -194,7 +209,7 @@ add_text(const char *text)
 static void
 add_field(const char *name, struct json_slice val)
 {
-	if (val.s == NULL)
+	if (json_kind(val) <= JSON_NULL)
 		return;
 	add_text(",\"");
 	add_text(name);
@@ -246,7 +261,7 @@ call(const char *url, const char *body, size_t len, bool once)
 static bool
 same_text(struct json_slice a, struct json_slice b)
 {
-	char x[256], y[256];
+	static char x[ID_MAX], y[ID_MAX];
 	size_t m, n;
 
 	if (a.len > sizeof(x) || b.len > sizeof(y))
@@ -257,7 +272,7 @@ same_text(struct json_slice a, struct json_slice b)
 }
 
 /* Look for the message in its channel's history: a gets SENT if it is there,
- * LATER if it is not, and stays UNSURE if the history cannot be read. */
+ * NOT_THERE if it is not, and stays UNSURE if the history cannot be read. */
 static void
 look_up(const struct channel *channel, int64_t since, struct answer *a)
 {
@@ -287,7 +302,7 @@ look_up(const struct channel *channel, int64_t since, struct answer *a)
 	if (res.outcome != HTTP_OK || !json_scan(text, list, &e) ||
 	    json_kind(list[0].val) != JSON_ARRAY)
 		return;
-	a->fate = LATER;
+	a->fate = NOT_THERE;
 	for (it = json_walk(list[0].val); json_next(&it);)
 		if (json_scan(it.val, message, &e) &&
 		    same_text(payload[0].val, record[ID].val)) {
@@ -299,13 +314,25 @@ look_up(const struct channel *channel, int64_t since, struct answer *a)
 }
 
 static void
-keep_pace(struct channel *channel)
+keep_pace(const struct channel *channel)
 {
 	double wait = channel->posted_at + post.pace - http_clock();
 
 	if (channel->posted_at > 0 && wait > 0)
 		http_sleep(wait);
-	channel->posted_at = http_clock();
+}
+
+/* What a request that failed says of the message. */
+static enum fate
+fate_of(const struct http_res *res)
+{
+	if (res->ambiguous)
+		return UNSURE;
+	if (res->outcome == HTTP_LATER)
+		return LATER;
+	if (res->status == 401 || res->status == 403)
+		return REFUSED;
+	return res->status == 413 ? BAD_MESSAGE : NONSENSE;
 }
 
 /* Post the message once, and find out what became of it. */
@@ -321,22 +348,21 @@ try_post(struct channel *channel)
 	keep_pace(channel);
 	make_body(channel);
 	res = call(url, post.body, post.len, true);
+	channel->posted_at = http_clock(); /* Slack's clock is what counts */
 	post.attempts += res.tries;
-	if (res.outcome == HTTP_OK) {
-		read_answer(&res, &a);
+	read_answer(&res, &a);
+	if (res.outcome == HTTP_OK)
 		return a;
-	}
+	if (res.outcome == HTTP_REFUSED && a.fate > NOT_THERE)
+		return a; /* another status, but Slack's own words */
 	memset(&a, 0, sizeof(a));
 	snprintf(a.error, sizeof(a.error), "%s", res.why);
-	if (res.outcome == HTTP_LATER)
-		a.fate = res.ambiguous ? UNSURE : LATER;
-	else
-		a.fate =
-		    res.status == 401 || res.status == 403 ? REFUSED : UNSURE;
-	if (a.fate != UNSURE)
-		return a;
-	warnx("Slack: %s: looking whether the message is there", res.why);
-	look_up(channel, began, &a);
+	a.fate = fate_of(&res);
+	if (a.fate == UNSURE) {
+		warnx(
+		    "Slack: %s: looking whether the message is there", res.why);
+		look_up(channel, began, &a);
+	}
 	return a;
 }
 
@@ -367,6 +393,26 @@ put_on_sent(void)
 		nd_put_line(it.val);
 }
 
+/* End the program if nothing can be said of the message, nor of the next. */
+static void
+stop_unless_settled(const struct answer *a)
+{
+	if (a->fate == REFUSED) {
+		warnx("Slack refuses SLACK_BOT_TOKEN: %s", a->error);
+		run_stop(EX_NOPERM);
+	}
+	if (a->fate == NONSENSE) {
+		warnx("cannot talk to Slack: %s", a->error);
+		run_stop(EX_PROTOCOL);
+	}
+	if (a->fate == LATER || a->fate == UNSURE || a->fate == NOT_THERE) {
+		warnx("Slack: %s; the rest can be sent later%s", a->error,
+		    a->fate == UNSURE ? ", and this message may come twice"
+				      : "");
+		run_stop(EX_TEMPFAIL);
+	}
+}
+
 static void
 send(struct nd_in *in, struct channel *channel)
 {
@@ -377,19 +423,10 @@ send(struct nd_in *in, struct channel *channel)
 		snprintf(a.error, sizeof(a.error), "%s", channel->dead);
 	else
 		for (int i = 0; i < POSTS_MAX; i++)
-			if ((a = try_post(channel)).fate != LATER)
+			if ((a = try_post(channel)).fate != NOT_THERE)
 				break;
 
-	if (a.fate == REFUSED) {
-		warnx("Slack refuses SLACK_BOT_TOKEN: %s", a.error);
-		run_stop(EX_NOPERM);
-	}
-	if (a.fate == LATER || a.fate == UNSURE) {
-		warnx("Slack: %s; the rest can be sent later%s", a.error,
-		    a.fate == UNSURE ? ", and this message may come twice"
-				     : "");
-		run_stop(EX_TEMPFAIL);
-	}
+	stop_unless_settled(&a);
 	put_notification(channel, &a);
 	if (a.fate == SENT) {
 		put_on_sent();
@@ -402,6 +439,17 @@ send(struct nd_in *in, struct channel *channel)
 	nd_flush();
 }
 
+static const char *
+default_channel(void)
+{
+	if (post.channel == NULL) {
+		warnx("SLACK_CHANNEL is not set: the channel for messages that "
+		      "name none; put it into the environment or .env");
+		run_stop(EX_CONFIG);
+	}
+	return post.channel;
+}
+
 /* The channel of the message, or SLACK_CHANNEL; NULL if it cannot be one. */
 static struct channel *
 find_channel(void)
@@ -410,9 +458,7 @@ find_channel(void)
 	size_t len = 0;
 
 	if (json_kind(record[CHANNEL].val) <= JSON_NULL)
-		len = (size_t)snprintf(id, sizeof(id), "%s",
-		    conf_need("SLACK_CHANNEL",
-			"the channel for messages that name none"));
+		len = (size_t)snprintf(id, sizeof(id), "%s", default_channel());
 	else if (record[CHANNEL].val.len < sizeof(id))
 		len = json_text(record[CHANNEL].val, id);
 	if (len == 0 || len >= sizeof(id))
@@ -432,15 +478,44 @@ find_channel(void)
 	return &post.channels[post.n_channels++];
 }
 
+/* Whether a value is a list of records, or none. */
+static bool
+records(struct json_slice val)
+{
+	struct json_iter it = json_walk(val);
+
+	if (json_kind(val) > JSON_NULL && json_kind(val) != JSON_ARRAY)
+		return false;
+	while (json_next(&it))
+		if (json_kind(it.val) != JSON_OBJECT)
+			return false;
+	return true;
+}
+
+/* What is wrong with the message at hand, or NULL. */
+static const char *
+wrong(void)
+{
+	if (json_kind(record[ID].val) != JSON_STRING ||
+	    json_is(record[ID].val, "") ||
+	    (json_kind(record[TEXT].val) != JSON_STRING &&
+		json_kind(record[BLOCKS].val) != JSON_ARRAY))
+		return "a slack_message needs an id, and text or blocks";
+	if (record[ID].val.len > ID_MAX)
+		return "an id too long to be looked up";
+	if (!records(record[ON_SENT].val))
+		return "on_sent is no list of records";
+	return NULL;
+}
+
 static void
 take(struct nd_in *in)
 {
 	struct channel *channel;
+	const char *why = wrong();
 
-	if (json_kind(record[ID].val) != JSON_STRING ||
-	    (json_kind(record[TEXT].val) != JSON_STRING &&
-		json_kind(record[BLOCKS].val) != JSON_ARRAY)) {
-		nd_bad(in, "a slack_message needs an id, and text or blocks");
+	if (why != NULL) {
+		nd_bad(in, "%s", why);
 		return;
 	}
 	if (post.dry_run) {
@@ -519,20 +594,26 @@ read_options(int argc, char *argv[])
 	if (optind < argc)
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
+	post.dry_run &= !checks;
 	return checks;
 }
 
 static void
 read_settings(void)
 {
-	const char *token =
+	post.token =
 	    conf_need("SLACK_BOT_TOKEN", "the xoxb- token of your Slack app");
-
+	for (const char *p = post.token; *p != '\0'; p++)
+		if (*p <= ' ' || *p > '~')
+			errx(EX_CONFIG,
+			    "SLACK_BOT_TOKEN has a blank or a line break in "
+			    "it, or what no token has");
+	post.channel = conf_get("SLACK_CHANNEL");
 	post.base = conf_or("SLACK_API_URL", "https://slack.com/api");
 	http_check_url("SLACK_API_URL", post.base);
 	post.pace = (double)conf_number("SLACK_PACE_MS", 0, 60000, 1000) / 1000;
 	if (snprintf(post.authorization, HEADER_SIZE,
-		"Authorization: Bearer %s", token) >= HEADER_SIZE)
+		"Authorization: Bearer %s", post.token) >= HEADER_SIZE)
 		errx(EX_CONFIG, "SLACK_BOT_TOKEN is too long to be one");
 }
 

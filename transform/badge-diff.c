@@ -26,12 +26,15 @@
 #include "lib/when.h"
 
 #define RANK_MAX 2000000000LL
+#define NAMES_MAX 1000 /* of categories, kept for the next observation */
 #define UNRANKED 0 /* a rank of null: none, or none any more */
 #define NEVER INT64_MIN
 
 /* Texts by number, from 0 on, each once. */
 struct names {
-	char **text;
+	char *text; /* one behind the other, each with its NUL */
+	size_t len, size;
+	uint32_t *begin; /* of each, in text */
 	uint32_t n, cap;
 	uint32_t *slot; /* a number + 1, found by the text's hash */
 	uint32_t slots;
@@ -151,13 +154,19 @@ hash(const char *text)
 	return h;
 }
 
+static const char *
+text_of(const struct names *t, uint32_t i)
+{
+	return t->text + t->begin[i];
+}
+
 /* The place of a text, or of the hole where it would go. */
 static uint32_t *
 place(struct names *t, const char *text)
 {
 	uint32_t i = hash(text) & (t->slots - 1);
 
-	while (t->slot[i] != 0 && strcmp(t->text[t->slot[i] - 1], text) != 0)
+	while (t->slot[i] != 0 && strcmp(text_of(t, t->slot[i] - 1), text) != 0)
 		i = (i + 1) & (t->slots - 1);
 	return &t->slot[i];
 }
@@ -169,9 +178,25 @@ grow_names(struct names *t)
 	t->cap = t->slots / 2;
 	free(t->slot);
 	t->slot = must(calloc(t->slots, sizeof(*t->slot)));
-	t->text = must(realloc(t->text, t->cap * sizeof(*t->text)));
+	t->begin = must(realloc(t->begin, t->cap * sizeof(*t->begin)));
 	for (uint32_t i = 0; i < t->n; i++)
-		*place(t, t->text[i]) = i + 1;
+		*place(t, text_of(t, i)) = i + 1;
+}
+
+static void
+add_text(struct names *t, const char *text)
+{
+	size_t len = strlen(text) + 1;
+
+	if (t->len + len > UINT32_MAX)
+		errx(EX_TEMPFAIL, "cannot hold what is known");
+	if (t->len + len > t->size) {
+		t->size = 2 * (t->len + len);
+		t->text = must(realloc(t->text, t->size));
+	}
+	memcpy(t->text + t->len, text, len);
+	t->begin[t->n++] = (uint32_t)t->len;
+	t->len += len;
 }
 
 /* The number of a text, a new one if need be. */
@@ -184,8 +209,8 @@ number(struct names *t, const char *text)
 		grow_names(t);
 	slot = place(t, text);
 	if (*slot == 0) {
-		t->text[t->n] = must(strdup(text));
-		*slot = ++t->n;
+		add_text(t, text);
+		*slot = t->n;
 	}
 	return *slot - 1;
 }
@@ -193,9 +218,8 @@ number(struct names *t, const char *text)
 static void
 free_names(struct names *t)
 {
-	for (uint32_t i = 0; i < t->n; i++)
-		free(t->text[i]);
 	free(t->text);
+	free(t->begin);
 	free(t->slot);
 }
 
@@ -204,8 +228,8 @@ static struct state *
 state(void)
 {
 	struct json_slice m = record[MARKETPLACE].val, a = record[ASIN].val;
+	uint32_t known = products.n, i;
 	char key[128];
-	uint32_t i;
 
 	if (json_kind(m) != JSON_STRING || json_kind(a) != JSON_STRING ||
 	    m.len + a.len >= sizeof(key))
@@ -215,12 +239,11 @@ state(void)
 	key[m.len + a.len] = '\0';
 
 	i = number(&products, key);
-	if (i >= states_cap) {
+	if (i == known) {
 		states = grown(states, i, &states_cap, sizeof(*states));
-		memset(states + i, 0, (states_cap - i) * sizeof(*states));
-	}
-	if (states[i].checked == 0)
+		memset(&states[i], 0, sizeof(*states));
 		states[i].checked = states[i].upto = NEVER;
+	}
 	return &states[i];
 }
 
@@ -253,7 +276,7 @@ read_rank(struct json_slice val, int32_t *rank)
 static int
 order(uint32_t a, uint32_t b)
 {
-	const char *x = categories.text[a], *y = categories.text[b];
+	const char *x = text_of(&categories, a), *y = text_of(&categories, b);
 	size_t m = strlen(x), n = strlen(y);
 
 	return m != n ? (m < n ? -1 : 1) : strcmp(x, y);
@@ -302,22 +325,29 @@ bad_member(struct nd_in *in, const struct json_iter *it)
 	    it->key.len > 40 ? 40 : (int)it->key.len, it->key.s);
 }
 
-/* What was known before, from a record of the file. */
+/* What was known before, from a record of the file: the newest, where there are
+ * several, and of ranks the newest that says something about them. */
 static void
 remember(struct nd_in *in)
 {
 	struct json_iter it = json_walk(record[SALES_RANKS].val);
 	struct state *s = state();
+	int64_t checked;
 	struct rank r;
 
-	if (s == NULL || !when_read(record[LAST_UPDATED].val, &s->checked)) {
+	if (s == NULL || !when_read(record[LAST_UPDATED].val, &checked)) {
 		nd_bad(in,
 		    "an asin_current_state needs marketplace, asin and "
 		    "last_updated");
 		return;
 	}
+	if (checked < s->checked)
+		return;
+	s->checked = checked;
+	if (record[SALES_RANKS].val.s == NULL)
+		return;
 	if (!when_read(record[SOURCE_UPDATED].val, &s->upto))
-		s->upto = s->checked;
+		s->upto = checked;
 	s->counting = json_kind(record[SALES_RANKS].val) == JSON_OBJECT;
 	s->n_ranks = 0;
 	while (json_next(&it)) {
@@ -365,6 +395,13 @@ forget_points(struct state *s)
 }
 
 static void
+forget_names(void)
+{
+	while (n_seen > 0)
+		free(seen[--n_seen].json);
+}
+
+static void
 keep_name(void)
 {
 	struct json_slice id = record[CATEGORY_ID].val, name = record[NAME].val;
@@ -376,18 +413,13 @@ keep_name(void)
 	id.len -= 2;
 	if (!category(id, &cat))
 		return;
+	if (n_seen == NAMES_MAX)
+		forget_names();
 	seen = grown(seen, n_seen, &seen_cap, sizeof(*seen));
 	seen[n_seen].category = cat;
 	seen[n_seen].json = must(malloc(name.len + 1));
 	memcpy(seen[n_seen].json, name.s, name.len);
 	seen[n_seen++].json[name.len] = '\0';
-}
-
-static void
-forget_names(void)
-{
-	while (n_seen > 0)
-		free(seen[--n_seen].json);
 }
 
 static int
@@ -419,10 +451,11 @@ add_change(struct rank before, struct rank after)
 /*
  * Follow a category from what was known through the points to now, the rank it
  * has; each time it becomes or stops being 1 is a change.  Of a category that
- * was not known, only what happened after the last look counts.
+ * was not known, only what happened after the last look counts.  A rank that
+ * came without its time is as old as the one before, if it is the same.
  */
 static struct rank
-follow(const struct state *s, struct rank now)
+follow(const struct state *s, struct rank now, bool timed)
 {
 	const struct rank *old = known_rank(s, now.category);
 	struct rank at = {NEVER, now.category, UNRANKED}, next;
@@ -432,8 +465,10 @@ follow(const struct state *s, struct rank now)
 		at = *old;
 	for (uint32_t i = 0; i <= s->n_points; i++) {
 		next = i < s->n_points ? s->points[i] : now;
-		if (next.category != now.category || next.since < at.since ||
-		    (next.since == at.since && next.rank == at.rank))
+		if (next.category != now.category || next.since < at.since)
+			continue;
+		if (next.rank == at.rank && at.since != NEVER &&
+		    (next.since == at.since || (i == s->n_points && !timed)))
 			continue;
 		if ((at.rank == 1) != (next.rank == 1) &&
 		    next.since > quiet_until)
@@ -458,11 +493,8 @@ take_ranks(struct nd_in *in, struct state *s, int64_t checked)
 			continue;
 		}
 		old = known_rank(s, now.category);
-		if (now.since == checked && old != NULL &&
-		    old->rank == now.rank)
-			continue; /* said without a time: as it was */
 		if (s->counting)
-			now = follow(s, now);
+			now = follow(s, now, now.since != checked);
 		if (old != NULL)
 			*old = now;
 		else
@@ -493,7 +525,7 @@ put_inner(struct json_slice string)
 static void
 put_change(const struct change *c)
 {
-	const char *id = categories.text[c->after.category];
+	const char *id = text_of(&categories, c->after.category);
 	char at[WHEN_SIZE];
 
 	when_text(c->after.since, at);
@@ -537,7 +569,7 @@ put_ranks(const struct state *s)
 	nd_puts(",\"sales_ranks\":{");
 	for (uint32_t i = 0; i < s->n_ranks; i++) {
 		nd_puts(i == 0 ? "\"" : ",\"");
-		nd_puts(categories.text[s->ranks[i].category]);
+		nd_puts(text_of(&categories, s->ranks[i].category));
 		nd_puts("\":{\"rank\":");
 		put_rank(s->ranks[i].rank);
 		nd_puts(",\"since\":\"");
@@ -549,7 +581,7 @@ put_ranks(const struct state *s)
 		if (s->ranks[i].rank != 1)
 			continue;
 		nd_puts(first ? "\"" : ",\"");
-		nd_puts(categories.text[s->ranks[i].category]);
+		nd_puts(text_of(&categories, s->ranks[i].category));
 		nd_puts("\"");
 		first = false;
 	}
@@ -561,6 +593,8 @@ put_ranks(const struct state *s)
 static void
 put_state(const struct state *s, bool ranks)
 {
+	char upto[WHEN_SIZE];
+
 	nd_puts("{\"type\":\"asin_current_state\"");
 	nd_field("marketplace", record[MARKETPLACE].val);
 	nd_field("asin", record[ASIN].val);
@@ -575,9 +609,7 @@ put_state(const struct state *s, bool ranks)
 			  : json_kind(record[i].val) > JSON_NULL)
 			nd_field(record[i].name, record[i].val);
 	if (ranks) {
-		if (record[SOURCE_UPDATED].val.s != NULL)
-			nd_field(
-			    "source_updated_at", record[SOURCE_UPDATED].val);
+		nd_field_str("source_updated_at", when_text(s->upto, upto));
 		put_ranks(s);
 	}
 	nd_puts("}\n");
@@ -591,6 +623,7 @@ observe(struct nd_in *in)
 		json_is(record[STATUS].val, "ok"));
 	struct state *s = state();
 	int64_t checked;
+	bool old;
 
 	if (s == NULL || !when_read(record[CHECKED].val, &checked)) {
 		nd_bad(in,
@@ -599,7 +632,8 @@ observe(struct nd_in *in)
 		return;
 	}
 	n_changes = 0;
-	if (checked > s->checked) {
+	old = checked <= s->checked;
+	if (!old) {
 		if (ranks) {
 			take_ranks(in, s, checked);
 			if (!when_read(record[SOURCE_UPDATED].val, &s->upto))
@@ -610,7 +644,8 @@ observe(struct nd_in *in)
 			put_change(&changes[i]);
 		put_state(s, ranks);
 	}
-	forget_points(s);
+	if (ranks || old) /* else the next one with ranks still needs them */
+		forget_points(s);
 	forget_names();
 }
 

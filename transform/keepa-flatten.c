@@ -25,6 +25,8 @@
 #include "lib/when.h"
 
 #define RANK_MAX 2000000000LL
+#define ID_MAX 32 /* bytes of a marketplace or an ASIN, quotes included */
+#define LINE_SIZE 256 /* holds any rank_history */
 #define PRICE_MAX 1000000000000LL
 #define IMAGES "https://m.media-amazon.com/images/I/"
 #define NAME_CHARS \
@@ -48,6 +50,7 @@ enum {
 	IMAGE_LIST,
 	IMAGES_CSV,
 	CATEGORY_TREE,
+	ROOT,
 	SALES_RANKS,
 	CSV,
 	LAST_UPDATE,
@@ -57,8 +60,8 @@ enum {
 static struct json_field product[] = {JSON_FIELD("productType"),
     JSON_FIELD("title"), JSON_FIELD("brand"), JSON_FIELD("parentAsin"),
     JSON_FIELD("images"), JSON_FIELD("imagesCSV"), JSON_FIELD("categoryTree"),
-    JSON_FIELD("salesRanks"), JSON_FIELD("csv"), JSON_FIELD("lastUpdate"),
-    JSON_FIELD("monthlySold"), JSON_END};
+    JSON_FIELD("rootCategory"), JSON_FIELD("salesRanks"), JSON_FIELD("csv"),
+    JSON_FIELD("lastUpdate"), JSON_FIELD("monthlySold"), JSON_END};
 
 enum { TYPE, MARKETPLACE, ASIN, FETCHED_AT, STATUS, PRODUCT };
 
@@ -182,6 +185,12 @@ read_points(struct json_slice list)
 }
 
 static bool
+is_id(struct json_slice val)
+{
+	return json_kind(val) == JSON_STRING && val.len <= ID_MAX;
+}
+
+static bool
 is_category_id(struct json_slice key)
 {
 	size_t i = 0;
@@ -191,20 +200,35 @@ is_category_id(struct json_slice key)
 	return i > 0 && i == key.len && i <= 20;
 }
 
+static char *
+append(char *p, struct json_slice s)
+{
+	memcpy(p, s.s, s.len);
+	return p + s.len;
+}
+
+/* The records of a category's points, all alike but for their ends. */
 static void
 put_points(struct json_slice category)
 {
-	char at[WHEN_SIZE];
+	char line[LINE_SIZE], number[ND_INT_SIZE], *at, *p = line;
+	struct json_slice out = {line, 0};
+
+	p = stpcpy(p, "{\"type\":\"rank_history\",\"marketplace\":");
+	p = append(p, record[MARKETPLACE].val);
+	p = append(stpcpy(p, ",\"asin\":"), record[ASIN].val);
+	p = append(stpcpy(p, ",\"category_id\":\""), category);
+	at = stpcpy(p, "\",\"changed_at\":\"");
 
 	for (size_t i = 0; i < n_points; i++) {
-		begin("rank_history");
-		nd_field("asin", record[ASIN].val);
-		put_key("category_id", category);
-		nd_puts(",\"changed_at\":\"");
-		nd_puts(when_text(points[i].at, at));
-		nd_puts("\",\"rank\":");
-		put_rank(points[i].rank);
-		nd_puts("}\n");
+		p = when_text(points[i].at, at) + WHEN_SIZE - 1;
+		p = stpcpy(p, "\",\"rank\":");
+		p = stpcpy(p,
+		    points[i].rank == -1 ? "null"
+					 : nd_int_text(points[i].rank, number));
+		p = stpcpy(p, "}\n");
+		out.len = (size_t)(p - line);
+		nd_put(out);
 	}
 }
 
@@ -230,7 +254,22 @@ put_history(struct nd_in *in)
 	}
 }
 
-/* categoryTree goes from the root down one path. */
+static void
+put_name(struct json_slice id, struct json_slice name, struct json_slice parent)
+{
+	struct json_slice root = product[ROOT].val;
+
+	begin("categories");
+	put_key("category_id", id);
+	nd_field("name", name);
+	if (parent.s != NULL)
+		put_key("parent_id", parent);
+	else if (id.len == root.len && memcmp(id.s, root.s, id.len) == 0)
+		nd_field_str("parent_id", NULL);
+	nd_puts("}\n");
+}
+
+/* categoryTree goes down one path, from the root or from somewhere below it. */
 static void
 put_names(void)
 {
@@ -243,17 +282,12 @@ put_names(void)
 
 	while (json_next(&it)) {
 		if (!json_scan(it.val, node, &e) ||
-		    !json_int(node[0].val, 1, INT64_MAX, &id) ||
-		    json_kind(node[1].val) != JSON_STRING)
+		    !json_int(node[0].val, 1, INT64_MAX, &id)) {
+			parent.s = NULL;
 			continue;
-		begin("categories");
-		put_key("category_id", node[0].val);
-		nd_field("name", node[1].val);
-		if (parent.s == NULL)
-			nd_field("parent_id", parent);
-		else
-			put_key("parent_id", parent);
-		nd_puts("}\n");
+		}
+		if (json_kind(node[1].val) == JSON_STRING)
+			put_name(node[0].val, node[1].val, parent);
 		parent = node[0].val;
 	}
 }
@@ -297,9 +331,11 @@ image_name(void)
 	struct json_slice name = product[IMAGES_CSV].val;
 	struct json_error e;
 
-	if (json_next(&it) && json_scan(it.val, image, &e))
-		name = json_kind(image[0].val) == JSON_STRING ? image[0].val
-							      : image[1].val;
+	if (json_next(&it))
+		json_scan(it.val, image, &e);
+	for (int i = 1; i >= 0; i--)
+		if (json_kind(image[i].val) == JSON_STRING)
+			name = image[i].val;
 	if (json_kind(name) == JSON_STRING) {
 		name.s++;
 		name.len -= 2;
@@ -326,21 +362,35 @@ field_image(void)
 	nd_puts("\"");
 }
 
-/* The last n numbers of a list, without walking over those before. */
-static bool
-tail(struct json_slice list, int n, long long *last)
+static struct json_slice
+trimmed(const char *p, const char *end)
 {
-	const char *end = list.s + list.len - 1, *p;
+	struct json_slice s = {p, 0};
+
+	while (s.s < end && strchr(" \t\r", *s.s) != NULL)
+		s.s++;
+	while (end > s.s && strchr(" \t\r", end[-1]) != NULL)
+		end--;
+	s.len = (size_t)(end - s.s);
+	return s;
+}
+
+/* The last two numbers of a list, without walking over those before. */
+static bool
+tail(struct json_slice list, long long last[2])
+{
 	struct json_slice number;
+	const char *end, *p;
 
 	if (json_kind(list) != JSON_ARRAY)
 		return false;
-	for (; n > 0; n--, end = p - 1) {
+	end = list.s + list.len - 1;
+	for (int i = 1; i >= 0; i--, end = p - 1) {
 		for (p = end; p > list.s + 1 && p[-1] != ','; p--)
 			;
-		number.s = p;
-		number.len = (size_t)(end - p);
-		if (p >= end || !json_int(number, -1, PRICE_MAX, &last[n - 1]))
+		number = trimmed(p, end);
+		if (number.len == 0 ||
+		    !json_int(number, -1, PRICE_MAX, &last[i]))
 			return false;
 	}
 	return true;
@@ -351,12 +401,12 @@ field_price(const struct json_slice *csv, const struct market *market)
 {
 	long long last[2], price = -1;
 
-	if (tail(csv[CSV_BUY_BOX], 2, last) && last[0] > 0)
+	if (tail(csv[CSV_BUY_BOX], last) && last[0] > 0)
 		price = last[0] + (last[1] > 0 ? last[1] : 0);
-	else if (tail(csv[CSV_AMAZON], 1, last) && last[0] > 0)
-		price = last[0];
-	else if (tail(csv[CSV_NEW], 1, last) && last[0] > 0)
-		price = last[0];
+	else if (tail(csv[CSV_AMAZON], last) && last[1] > 0)
+		price = last[1];
+	else if (tail(csv[CSV_NEW], last) && last[1] > 0)
+		price = last[1];
 
 	if (price == -1)
 		nd_field_str("price_cents", NULL);
@@ -369,19 +419,19 @@ field_price(const struct json_slice *csv, const struct market *market)
 static void
 field_rating(const struct json_slice *csv)
 {
-	long long n;
+	long long last[2];
 
-	if (tail(csv[CSV_RATING], 1, &n) && n >= 0 && n <= 50) {
-		nd_field_int("rating", n / 10);
-		if (n % 10 != 0) {
+	if (tail(csv[CSV_RATING], last) && last[1] >= 0 && last[1] <= 50) {
+		nd_field_int("rating", last[1] / 10);
+		if (last[1] % 10 != 0) {
 			nd_puts(".");
-			nd_put_int(n % 10);
+			nd_put_int(last[1] % 10);
 		}
 	} else {
 		nd_field_str("rating", NULL);
 	}
-	if (tail(csv[CSV_REVIEWS], 1, &n) && n >= 0)
-		nd_field_int("review_count", n);
+	if (tail(csv[CSV_REVIEWS], last) && last[1] >= 0)
+		nd_field_int("review_count", last[1]);
 	else
 		nd_field_str("review_count", NULL);
 }
@@ -438,8 +488,7 @@ flatten(struct nd_in *in, bool raw)
 	long long type = 0;
 	int64_t at;
 
-	if (json_kind(record[MARKETPLACE].val) != JSON_STRING ||
-	    json_kind(record[ASIN].val) != JSON_STRING ||
+	if (!is_id(record[MARKETPLACE].val) || !is_id(record[ASIN].val) ||
 	    !when_read(record[FETCHED_AT].val, &at)) {
 		nd_bad(in,
 		    "a keepa_product needs marketplace, asin and "

@@ -15,7 +15,7 @@ FNR == 1 {
 	printf "    {%d, (const char *const[]){\n", version(FILENAME)
 }
 {
-	gsub(/\\/, "\\\\")
+	gsub(/\\/, "\\\\&")
 	gsub(/"/, "\\\"")
 	gsub(/\?/, "\\?") # or ??- would be a trigraph
 	print "        \"" $0 "\\n\","

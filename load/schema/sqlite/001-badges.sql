@@ -9,12 +9,16 @@ PRAGMA application_id = 1936945264; -- "sspp": refuse other people's databases
 --   json      holds JSON, and is JSON in records
 --   boolean   holds 0 or 1, and is false or true in records
 --   version   a record whose value is less than the row's does not change it
+--   times     of a table with a version: {"column":"time"}, as of when each column
+--             is that no record as new as the version has named; "": none has at
+--             all.  So records that name only some columns, in whatever order they
+--             come, leave the same row.  NULL: all are as of the version.
 --   first     keeps the least value that ever came
 CREATE TABLE column_kinds (
 	table_name TEXT NOT NULL,
 	column_name TEXT NOT NULL,
 	kind TEXT NOT NULL
-		CHECK (kind IN ('json', 'boolean', 'version', 'first')),
+		CHECK (kind IN ('json', 'boolean', 'version', 'times', 'first')),
 	PRIMARY KEY (table_name, column_name)
 ) STRICT, WITHOUT ROWID;
 
@@ -24,13 +28,16 @@ INSERT INTO column_kinds VALUES
 	('asin_current_state', 'sales_ranks', 'json'),
 	('asin_current_state', 'bestseller_badges', 'json'),
 	('asin_current_state', 'last_updated', 'version'),
+	('asin_current_state', 'as_of', 'times'),
 	('asin_history', 'sales_ranks', 'json'),
 	('asin_history', 'bestseller_badges', 'json'),
 	('asin_history', 'raw_keepa_response', 'json'),
 	('categories', 'fetched_at', 'version'),
+	('categories', 'as_of', 'times'),
 	('bestseller_changes', 'detected_at', 'first'),
 	('bestseller_changes', 'notification_sent', 'boolean'),
-	('health_checks', 'ok', 'boolean');
+	('health_checks', 'ok', 'boolean'),
+	('watchlist', 'due', 'boolean');
 
 -- Where a marketplace is to be found: for links, not for fetching.
 CREATE TABLE marketplaces (
@@ -66,7 +73,7 @@ CREATE TABLE tracked_asins (
 	role TEXT NOT NULL DEFAULT 'own' CHECK (role IN ('own', 'competitor')),
 	label TEXT, -- a name of the user's own
 	added_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
-		CHECK (added_at GLOB '????-??-??T??:??:??Z'),
+		CHECK (added_at IS strftime('%Y-%m-%dT%H:%M:%SZ', added_at)),
 	PRIMARY KEY (marketplace, asin)
 ) STRICT, WITHOUT ROWID;
 
@@ -80,20 +87,23 @@ CREATE TABLE asin_current_state (
 	image_url TEXT,
 	-- {"<category_id>":{"rank":1,"since":"..."}}; rank null: not ranked any
 	-- more; NULL: never seen
-	sales_ranks TEXT CHECK (sales_ranks IS NULL OR json_valid(sales_ranks)),
+	sales_ranks TEXT
+		CHECK (sales_ranks IS NULL OR json_valid(sales_ranks) AND json_type(sales_ranks) = 'object'),
 	-- ["<category_id>"], where the rank is 1
-	bestseller_badges TEXT CHECK (bestseller_badges IS NULL OR json_valid(bestseller_badges)),
+	bestseller_badges TEXT
+		CHECK (bestseller_badges IS NULL OR json_valid(bestseller_badges) AND json_type(bestseller_badges) = 'array'),
 	-- of the last look: ok, or no ranks given, or no such product
 	status TEXT CHECK (status IN ('ok', 'unknown', 'missing')),
 	last_updated TEXT -- when we last looked
-		CHECK (last_updated GLOB '????-??-??T??:??:??Z'),
+		CHECK (last_updated IS strftime('%Y-%m-%dT%H:%M:%SZ', last_updated)),
 	source_updated_at TEXT -- how old what we saw was, the last time it was ok
-		CHECK (source_updated_at GLOB '????-??-??T??:??:??Z'),
+		CHECK (source_updated_at IS strftime('%Y-%m-%dT%H:%M:%SZ', source_updated_at)),
 	price_cents INTEGER, -- in the currency's minor unit
 	currency TEXT,
 	monthly_sold INTEGER, -- "bought in past month", in Amazon's steps
 	rating REAL, -- 0 to 5
 	review_count INTEGER,
+	as_of TEXT CHECK (as_of IS NULL OR json_valid(as_of) AND json_type(as_of) = 'object'),
 	PRIMARY KEY (marketplace, asin)
 ) STRICT;
 
@@ -102,15 +112,18 @@ CREATE TABLE asin_history (
 	marketplace TEXT NOT NULL,
 	asin TEXT NOT NULL,
 	check_timestamp TEXT NOT NULL
-		CHECK (check_timestamp GLOB '????-??-??T??:??:??Z'),
+		CHECK (check_timestamp IS strftime('%Y-%m-%dT%H:%M:%SZ', check_timestamp)),
 	status TEXT CHECK (status IN ('ok', 'unknown', 'missing')),
 	product_title TEXT,
 	brand TEXT,
 	parent_asin TEXT,
 	image_url TEXT,
-	sales_ranks TEXT CHECK (sales_ranks IS NULL OR json_valid(sales_ranks)),
-	bestseller_badges TEXT CHECK (bestseller_badges IS NULL OR json_valid(bestseller_badges)),
-	source_updated_at TEXT,
+	sales_ranks TEXT
+		CHECK (sales_ranks IS NULL OR json_valid(sales_ranks) AND json_type(sales_ranks) = 'object'),
+	bestseller_badges TEXT
+		CHECK (bestseller_badges IS NULL OR json_valid(bestseller_badges) AND json_type(bestseller_badges) = 'array'),
+	source_updated_at TEXT
+		CHECK (source_updated_at IS strftime('%Y-%m-%dT%H:%M:%SZ', source_updated_at)),
 	price_cents INTEGER,
 	currency TEXT,
 	monthly_sold INTEGER,
@@ -120,12 +133,15 @@ CREATE TABLE asin_history (
 	PRIMARY KEY (marketplace, asin, check_timestamp)
 ) STRICT;
 
+-- All that is counted of them, without a look at what is large.
+CREATE INDEX looks_by_time ON asin_history (check_timestamp, status, marketplace, asin);
+
 -- When a rank became what: changes only.
 CREATE TABLE rank_history (
 	marketplace TEXT NOT NULL,
 	asin TEXT NOT NULL,
 	category_id TEXT NOT NULL,
-	changed_at TEXT NOT NULL
+	changed_at TEXT NOT NULL -- millions of rows: only the form is checked
 		CHECK (changed_at GLOB '????-??-??T??:??:??Z'),
 	rank INTEGER CHECK (rank >= 1), -- NULL: not ranked any more
 	PRIMARY KEY (marketplace, asin, category_id, changed_at)
@@ -138,7 +154,8 @@ CREATE TABLE categories (
 	name TEXT,
 	parent_id TEXT, -- NULL: a root, or unknown
 	product_count INTEGER, -- an estimate
-	fetched_at TEXT CHECK (fetched_at GLOB '????-??-??T??:??:??Z'),
+	fetched_at TEXT CHECK (fetched_at IS strftime('%Y-%m-%dT%H:%M:%SZ', fetched_at)),
+	as_of TEXT CHECK (as_of IS NULL OR json_valid(as_of) AND json_type(as_of) = 'object'),
 	PRIMARY KEY (marketplace, category_id)
 ) STRICT, WITHOUT ROWID;
 
@@ -153,12 +170,13 @@ CREATE TABLE bestseller_changes (
 	previous_rank INTEGER CHECK (previous_rank >= 1), -- NULL: not ranked
 	new_rank INTEGER CHECK (new_rank >= 1), -- NULL: not ranked any more
 	changed_at TEXT NOT NULL -- by the source's clock
-		CHECK (changed_at GLOB '????-??-??T??:??:??Z'),
+		CHECK (changed_at IS strftime('%Y-%m-%dT%H:%M:%SZ', changed_at)),
 	detected_at TEXT NOT NULL -- by ours
-		CHECK (detected_at GLOB '????-??-??T??:??:??Z'),
+		CHECK (detected_at IS strftime('%Y-%m-%dT%H:%M:%SZ', detected_at)),
 	notification_sent INTEGER NOT NULL DEFAULT 0
 		CHECK (notification_sent IN (0, 1)),
-	notified_at TEXT,
+	notified_at TEXT
+		CHECK (notified_at IS strftime('%Y-%m-%dT%H:%M:%SZ', notified_at)),
 	CHECK ((change_type = 'gained') = (new_rank IS 1))
 ) STRICT, WITHOUT ROWID;
 
@@ -176,6 +194,7 @@ CREATE TABLE notifications (
 	attempts INTEGER, -- requests made for it in that run
 	error TEXT, -- why it failed
 	sent_at TEXT
+		CHECK (sent_at IS strftime('%Y-%m-%dT%H:%M:%SZ', sent_at))
 ) STRICT, WITHOUT ROWID;
 
 -- What was sent stays sent, whatever is replayed later.
@@ -195,8 +214,10 @@ CREATE TABLE api_usage_log (
 	tokens_left INTEGER, -- can be negative
 	refill_rate INTEGER, -- tokens a minute
 	estimated_cost_cents REAL, -- EUR cents, from the plan's price
-	processing_started_at TEXT,
-	processing_completed_at TEXT,
+	processing_started_at TEXT
+		CHECK (processing_started_at IS strftime('%Y-%m-%dT%H:%M:%SZ', processing_started_at)),
+	processing_completed_at TEXT
+		CHECK (processing_completed_at IS strftime('%Y-%m-%dT%H:%M:%SZ', processing_completed_at)),
 	error TEXT
 ) STRICT, WITHOUT ROWID;
 
@@ -208,8 +229,10 @@ CREATE TABLE runs (
 	program TEXT,
 	job TEXT,
 	version TEXT,
-	started_at TEXT,
-	finished_at TEXT, -- NULL: it is running, or was killed
+	started_at TEXT
+		CHECK (started_at IS strftime('%Y-%m-%dT%H:%M:%SZ', started_at)),
+	finished_at TEXT -- NULL: it is running, or was killed
+		CHECK (finished_at IS strftime('%Y-%m-%dT%H:%M:%SZ', finished_at)),
 	status INTEGER, -- the exit status
 	records INTEGER,
 	host TEXT
@@ -217,29 +240,57 @@ CREATE TABLE runs (
 
 CREATE TABLE health_checks (
 	service TEXT NOT NULL,
-	checked_at TEXT NOT NULL,
+	checked_at TEXT NOT NULL
+		CHECK (checked_at IS strftime('%Y-%m-%dT%H:%M:%SZ', checked_at)),
 	ok INTEGER NOT NULL CHECK (ok IN (0, 1)),
 	latency_ms INTEGER,
 	detail TEXT,
 	PRIMARY KEY (service, checked_at)
 ) STRICT, WITHOUT ROWID;
 
--- What to look at now.  A tenth of the interval is left for runs that start a
--- little early or took a little long; what gave no answer is due again at once.
--- keepa-fetch asks for history back to the earlier of the two times.
-CREATE VIEW due_asins AS
-SELECT t.marketplace, t.asin, t.priority, t.monitoring_frequency,
-	s.last_updated, s.source_updated_at
+-- What is tracked, and how each of it is.  A tenth of the interval is left for
+-- runs that start a little early or took a little long; what gave no answer is
+-- due again at once.
+CREATE VIEW watchlist AS
+SELECT t.marketplace, t.asin, t.priority, t.monitoring_frequency, t.role,
+	t.label, s.product_title, s.status, s.last_updated, s.source_updated_at,
+	s.last_updated IS NULL OR s.status = 'unknown'
+		OR strftime('%s', 'now') - strftime('%s', s.last_updated)
+			>= t.monitoring_frequency * 54 AS due
 FROM tracked_asins t LEFT JOIN asin_current_state s USING (marketplace, asin)
-WHERE t.is_active AND (s.last_updated IS NULL OR s.status = 'unknown'
-	OR strftime('%s', 'now') - strftime('%s', s.last_updated)
-		>= t.monitoring_frequency * 54)
+WHERE t.is_active
 ORDER BY t.priority, s.last_updated, t.marketplace, t.asin;
+
+-- What to look at now.  keepa-fetch asks for history back to the earlier of the
+-- two times.
+CREATE VIEW due_asins AS
+SELECT marketplace, asin, priority, monitoring_frequency, last_updated,
+	source_updated_at
+FROM watchlist WHERE due
+ORDER BY priority, last_updated, marketplace, asin;
+
+-- All that was observed, as badge-diff wants to read it again: each point of a
+-- rank before the first look that could have seen it.
+CREATE VIEW timeline AS
+SELECT 'rank_history' AS type, marketplace, asin, category_id, changed_at, rank,
+	NULL AS check_timestamp, NULL AS status, NULL AS product_title,
+	NULL AS brand, NULL AS parent_asin, NULL AS image_url,
+	NULL AS sales_ranks, NULL AS source_updated_at, NULL AS price_cents,
+	NULL AS currency, NULL AS monthly_sold, NULL AS rating,
+	NULL AS review_count, changed_at AS at, 0 AS look
+FROM rank_history
+UNION ALL
+SELECT 'asin_history', marketplace, asin, NULL, NULL, NULL, check_timestamp,
+	status, product_title, brand, parent_asin, image_url, sales_ranks,
+	source_updated_at, price_cents, currency, monthly_sold, rating,
+	review_count, coalesce(source_updated_at, check_timestamp), 1
+FROM asin_history
+ORDER BY marketplace, asin, at, look, check_timestamp;
 
 -- Categories in use that nobody has named yet; those that have no name are
 -- asked for again after a month.
 CREATE VIEW unnamed_categories AS
-SELECT DISTINCT s.marketplace, r.key AS category_id
+SELECT DISTINCT s.marketplace, CAST(r.key AS TEXT) AS category_id
 FROM asin_current_state s, json_each(s.sales_ranks) r
 LEFT JOIN categories c
 	ON c.marketplace = s.marketplace AND c.category_id = r.key
@@ -269,45 +320,53 @@ LEFT JOIN marketplaces m ON m.marketplace = b.marketplace;
 
 -- What nobody was told yet.  A message that failed for a reason of its own is
 -- not tried again (delete its notifications row to do so); one that failed for
--- its channel is.
+-- its channel is.  An error can have more words behind a colon.
 CREATE VIEW unsent_changes AS
 SELECT * FROM changes_to_tell c
-WHERE NOT notification_sent AND NOT EXISTS (
+WHERE notification_sent = 0 AND NOT EXISTS (
 	SELECT 1 FROM notifications n
 	WHERE n.notification_id = c.notification_id AND n.state = 'failed'
-		AND n.error NOT IN ('channel_not_found', 'not_in_channel',
-			'is_archived', 'restricted_action',
-			'messages_tab_disabled', 'team_not_found'))
+		AND coalesce(substr(n.error, 1, instr(n.error || ':', ':') - 1), '')
+		NOT IN ('channel_not_found', 'not_in_channel', 'is_archived',
+			'restricted_action', 'messages_tab_disabled',
+			'team_not_found'))
 ORDER BY changed_at, marketplace, asin, length(category_id), category_id;
 
 -- Who is #1 now, and since when.
 CREATE VIEW current_badges AS
-SELECT s.marketplace, s.asin, s.product_title, b.value AS category_id, c.name
-	AS category, json_extract(s.sales_ranks, '$."' || b.value || '".since')
-	AS since, s.last_updated
+SELECT s.marketplace, s.asin, s.product_title,
+	CAST(b.value AS TEXT) AS category_id, c.name AS category,
+	(SELECT json_extract(r.value, '$.since') FROM json_each(s.sales_ranks) r
+		WHERE r.key = b.value AND r.type = 'object') AS since,
+	s.last_updated
 FROM asin_current_state s, json_each(s.bestseller_badges) b
 LEFT JOIN categories c
 	ON c.marketplace = s.marketplace AND c.category_id = b.value
 ORDER BY s.marketplace, s.asin, length(b.value), b.value;
 
--- Each stint at #1; until NULL: it is not over, and hours run to now.
+-- Each stint at #1: it begins with a point of rank 1 that none of rank 1 stands
+-- right before, and lasts until the first that is another.  until NULL: it is not
+-- over, and hours run to now.
 CREATE VIEW badge_runs AS
-WITH marked AS (
-	SELECT *, rank IS 1 AS first, lag(rank IS 1) OVER w AS before
-	FROM rank_history
-	WINDOW w AS (PARTITION BY marketplace, asin, category_id
-		ORDER BY changed_at)
-), turns AS (
-	SELECT *, lead(changed_at) OVER (PARTITION BY marketplace, asin,
-		category_id ORDER BY changed_at) AS until
-	FROM marked WHERE first IS NOT before
+WITH stints AS (
+	SELECT r.*, (SELECT n.changed_at FROM rank_history n
+		WHERE n.marketplace = r.marketplace AND n.asin = r.asin
+			AND n.category_id = r.category_id
+			AND n.changed_at > r.changed_at AND n.rank IS NOT 1
+		ORDER BY n.changed_at LIMIT 1) AS until
+	FROM rank_history r
+	WHERE r.rank = 1 AND (SELECT p.rank FROM rank_history p
+		WHERE p.marketplace = r.marketplace AND p.asin = r.asin
+			AND p.category_id = r.category_id
+			AND p.changed_at < r.changed_at
+		ORDER BY p.changed_at DESC LIMIT 1) IS NOT 1
 )
-SELECT t.marketplace, t.asin, t.category_id, c.name AS category,
-	t.changed_at AS "from", t.until,
-	round((strftime('%s', coalesce(t.until, 'now'))
-		- strftime('%s', t.changed_at)) / 3600.0, 1) AS hours
-FROM turns t LEFT JOIN categories c USING (marketplace, category_id)
-WHERE t.first;
+SELECT s.marketplace, s.asin, s.category_id, c.name AS category,
+	s.changed_at AS "from", s.until,
+	round((strftime('%s', coalesce(s.until, 'now'))
+		- strftime('%s', s.changed_at)) / 3600.0, 1) AS hours
+FROM stints s LEFT JOIN categories c USING (marketplace, category_id)
+ORDER BY s.marketplace, s.asin, s.category_id, s.changed_at;
 
 -- How lively each category is, of all changes ever.
 CREATE VIEW category_performance AS
@@ -319,7 +378,8 @@ FROM bestseller_changes b LEFT JOIN categories c USING (marketplace, category_id
 GROUP BY b.marketplace, b.category_id
 ORDER BY changes DESC, b.marketplace, b.category_id;
 
--- Each day of UTC on which anything ran.  NULL: nothing is recorded.
+-- Each day of UTC on which anything ran.  NULL: nothing is recorded; so a day
+-- without a look has no changes, which is not zero changes.
 CREATE VIEW daily_summary AS
 WITH days AS (
 	SELECT substr(check_timestamp, 1, 10) AS date FROM asin_history
@@ -331,9 +391,10 @@ WITH days AS (
 		sum(change_type = 'gained') AS badges_gained,
 		sum(change_type = 'lost') AS badges_lost
 	FROM bestseller_changes GROUP BY 1
-), checks AS (
-	SELECT substr(check_timestamp, 1, 10) AS date, count(*) AS asins_checked,
-		sum(status <> 'ok') AS unknown
+), looks AS (
+	SELECT substr(check_timestamp, 1, 10) AS date, count(*) AS checks,
+		count(DISTINCT marketplace || asin) AS asins_checked,
+		sum(status IS NOT 'ok') AS unknown, 0 AS none
 	FROM asin_history GROUP BY 1
 ), calls AS (
 	SELECT substr(processing_completed_at, 1, 10) AS date,
@@ -341,11 +402,12 @@ WITH days AS (
 		round(sum(estimated_cost_cents), 2) AS estimated_cost_cents
 	FROM api_usage_log GROUP BY 1
 )
-SELECT d.date, coalesce(total_changes, 0) AS total_changes,
-	coalesce(badges_gained, 0) AS badges_gained,
-	coalesce(badges_lost, 0) AS badges_lost,
-	asins_checked, unknown, api_calls, tokens_consumed, estimated_cost_cents
-FROM days d LEFT JOIN changes USING (date) LEFT JOIN checks USING (date)
+SELECT d.date, coalesce(total_changes, none) AS total_changes,
+	coalesce(badges_gained, none) AS badges_gained,
+	coalesce(badges_lost, none) AS badges_lost,
+	asins_checked, checks, unknown, api_calls, tokens_consumed,
+	estimated_cost_cents
+FROM days d LEFT JOIN changes USING (date) LEFT JOIN looks USING (date)
 LEFT JOIN calls USING (date)
 ORDER BY d.date;
 
