@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # top, sim: from helper.bash; stderr: from bats
 # The badge job from end to end, on the simulator: pipelines/badges.sh.
 load helper
 

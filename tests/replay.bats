@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # top, sim: from helper.bash; stderr: from bats
 # replay.sh: saved streams through the same programs, in any order, any number of
 # times.
 load helper
@@ -73,6 +74,7 @@ changes() {
 		done
 		diff before <(dump) || fail "one by one: $order"
 		rm -f test.db*
+		# shellcheck disable=SC2046,SC2086 # several
 		replay.sh $(printf '%s.ndjson ' $order)
 		diff before <(dump) || fail "at once: $order"
 	done
@@ -148,6 +150,7 @@ changes() {
 
 @test "wrong usage is 64" {
 	for arguments in '' '--backwards x' ; do
+		# shellcheck disable=SC2086 # several
 		run replay.sh $arguments
 		assert_equal "$status" 64
 	done

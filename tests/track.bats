@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154 # top, sim: from helper.bash; stderr: from bats
 # track.sh: what is tracked.
 load helper
 
@@ -84,6 +85,7 @@ US      B0SIM00001  5         60     ok          2026-11-20T08:00:00Z  a]0;xbc'
 
 @test "wrong usage is 64" {
 	for arguments in 'add' 'add --every' 'add B0SIM00001 --every soon' 'add --sideways x' 'frobnicate B0SIM00001'; do
+		# shellcheck disable=SC2086 # several
 		run track.sh $arguments
 		assert_equal "$arguments: $status" "$arguments: 64"
 	done
