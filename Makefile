@@ -91,7 +91,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(LIBDIR) $(DESTDIR)$(SHAREDIR)
 
 clean:
-	rm -f $(PROGS) */*.o */*.d lib/schema.c
+	rm -f $(PROGS) */*.o */*.d lib/schema.c tests/fuzz/*-fuzz
 
 -include $(wildcard */*.d)
 .PHONY: all check check-san fuzz bench lint install uninstall clean

@@ -9,6 +9,7 @@
 
 #include "lib/conf.h"
 #include "lib/db.h"
+#include "lib/when.h"
 
 #define APPLICATION_ID 1936945264 /* as 001 sets it */
 #define BUSY_MS 30000
@@ -175,12 +176,13 @@ migrate(sqlite3 *db)
 static void
 use_wal(sqlite3 *db)
 {
-	int waited = 0, rc;
+	int64_t until = when_now() + BUSY_MS / 1000;
+	int rc;
 
 	while ((rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL,
 		    NULL)) == SQLITE_BUSY &&
-	    waited < BUSY_MS)
-		waited += sqlite3_sleep(10);
+	    when_now() < until)
+		sqlite3_sleep(10);
 	if (rc != SQLITE_OK)
 		db_fail(db, "use");
 }

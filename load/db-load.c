@@ -7,8 +7,8 @@
  * row, by the table's own time, changes only what nothing newer has named: so a
  * stream can be loaded twice, or out of order, and leaves the same database.
  *
- * What came is committed when the input pauses, every 100,000 records, and after
- * a second or two.
+ * What came is committed when the input pauses, every 100,000 records, and
+ * after a second or two.
  */
 #include <err.h>
 #include <errno.h>
@@ -282,8 +282,7 @@ put_time(const struct sql *q, int column, bool of_row)
 	put(q, t->version, of_row ? "@o, '')" : "@n, '')");
 }
 
-/* The template for each column of the key; or of the record; or of the record
- * without the key. */
+/* The template for each column of the key; or of the record. */
 static void
 put_key(const struct sql *q, const char *between, const char *template)
 {
@@ -307,24 +306,6 @@ put_named(const struct sql *q, const char *template)
 	}
 }
 
-static void
-put_values(const struct sql *q, const char *between,
-    const char *(*template)(const struct sql *, enum kind))
-{
-	const char *comma = "";
-
-	for (int i = 0; i < q->shape->n; i++) {
-		int n = q->shape->columns[i];
-		const struct column *c = &q->table->columns[n];
-
-		if (c->key != 0 || template(q, c->kind) == NULL)
-			continue;
-		put(q, n, comma);
-		put(q, n, template(q, c->kind));
-		comma = between;
-	}
-}
-
 static const char *
 set(const struct sql *q, enum kind kind)
 {
@@ -337,11 +318,24 @@ set(const struct sql *q, enum kind kind)
 			       : "@c = CASE WHEN @N >= @O THEN @n ELSE @o END";
 }
 
-static const char *
-differs(const struct sql *q, enum kind kind)
+/* The template for each column of the record but its key; NULL: as it is set.
+ */
+static void
+put_values(const struct sql *q, const char *between, const char *template)
 {
-	(void)q;
-	return kind == FIRST ? "@o > @n" : "@o IS NOT @n";
+	const char *comma = "";
+
+	for (int i = 0; i < q->shape->n; i++) {
+		int n = q->shape->columns[i];
+		const struct column *c = &q->table->columns[n];
+		const char *p = template == NULL ? set(q, c->kind) : template;
+
+		if (c->key != 0 || p == NULL)
+			continue;
+		put(q, n, comma);
+		put(q, n, p);
+		comma = between;
+	}
 }
 
 /* The times of the columns that are not as of the newest version. */
@@ -411,14 +405,14 @@ put_update(const struct sql *q)
 	const struct table *t = q->table;
 
 	put(q, 0, q->shape->op == UPSERT ? "UPDATE SET " : "UPDATE @t SET ");
-	put_values(q, ", ", set);
+	put_values(q, ", ", NULL);
 	if (by_column(t, q->shape))
 		put_times(q);
 	put(q, 0, " WHERE (");
 	if (t->version != -1 && names(q->shape, t->version))
 		put(q, t->version, "(@o IS NULL OR @n >= @o) AND ");
 	put(q, 0, "(");
-	put_values(q, " OR ", differs);
+	put_values(q, " OR ", "@o IS NOT @n");
 	put(q, 0, ")");
 	if (by_column(t, q->shape))
 		put(q, t->times, " OR @o IS NOT NULL");

@@ -82,7 +82,7 @@ while True:
     except (OSError, ValueError) as error:
         print("refused:", error, file=log)
 !
-	coproc SERVER { python3 server.py "$BATS_FILE_TMPDIR/$1" ${2+"$2"} 3>&-; }
+	coproc SERVER { exec python3 server.py "$BATS_FILE_TMPDIR/$1" ${2+"$2"} 3>&-; }
 	# shellcheck disable=SC2153 # coproc sets it
 	server_pid=$SERVER_PID
 	read -r port <&"${SERVER[0]}"

@@ -175,6 +175,7 @@ x
 "\ud800"
 "\udc00"
 "\udfff\ud800"
+"\udc00\udc00"
 "\ud800\ud800"
 "\ud800x"
 "\ud800\n"
@@ -377,6 +378,9 @@ for base in ("1,22,333,4444,55555,666666,7777777,88888888,999999999",
             texts.add(base[:at] + c + base[at + 1:])
         texts.add(base[:at] + base[at + 1:])
         texts.add(base[:at])
+for before in range(1, 40):
+    for element in ("-01", "01", "00", "-", "--1", "-,", "", "0", "-0", "10", "-10"):
+        texts.add("1" * before + "," + element + ",2" * 20)
 for _ in range(20000):
     texts.add("".join(rng.choices("0123456789,,,-", k=rng.randint(1, 52))))
 for text in sorted(texts):

@@ -826,7 +826,12 @@ keepa-fetch: SIM/keepa/product: HTTP status 502; trying again in N s'
 	for signal in KILL TERM INT HUP; do
 		faults keepa '[{"fault":"stall","after":9000}]'
 		: >out # of the signal before
-		env --default-signal=INT keepa-fetch B0SIM00001 B0SIM00002 B0SIM00004 B0SIM00006 >out 3>&- &
+		# Whatever is ignored here: nohup, or the shell for what runs in the background.
+		python3 -c '
+import os, signal, sys
+for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
+    signal.signal(number, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])' keepa-fetch B0SIM00001 B0SIM00002 B0SIM00004 B0SIM00006 >out 3>&- &
 		pid=$!
 		wait_for grep -q '"keepa_product"' out
 		kill -s "$signal" "$pid"

@@ -413,6 +413,8 @@ XX null
 	gives "$(csv 16 '[1,50,2,47]' 17 '[1,80,2,812]')" '[.rating, .review_count]' '[4.7,812]'
 	flatten "$(csv 16 '[1,40]' 17 '[1,0]')"
 	assert_output --partial '"rating":4,"review_count":0'
+	flatten "$(csv 16 '[1,0]')"
+	assert_output --partial '"rating":0,'
 	flatten "$(csv 16 '[1,50]')"
 	assert_output --partial '"rating":5,'
 	flatten "$(csv 16 '[1,5]')"

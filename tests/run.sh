@@ -18,6 +18,6 @@ else
 fi
 
 if [ $# -eq 0 ]; then
-	set -- tests/*.bats
+	set -- tests/*.bats tests/faults/*.bats
 fi
 exec prove --jobs "$(getconf _NPROCESSORS_ONLN)" --exec 'bats --tap' "$@"

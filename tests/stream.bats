@@ -168,7 +168,8 @@ category() { # category ID NAME: a record that every program takes
 }
 
 @test "standard output that is closed is noticed" {
-	for program in 'keepa-flatten --help' 'badge-diff --version' 'keepa-flatten <in' 'badge-diff <in'; do
+	for program in 'keepa-flatten --help' 'badge-diff --version' 'keepa-flatten <in' 'badge-diff <in' \
+		'keepa-flatten </dev/null' 'badge-diff </dev/null'; do
 		name=${program%% *}
 		category 1 A >in
 		run --separate-stderr eval "$program >&-"

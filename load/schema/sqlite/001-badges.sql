@@ -42,8 +42,8 @@ INSERT INTO column_kinds VALUES
 -- Where a marketplace is to be found: for links, not for fetching.
 CREATE TABLE marketplaces (
 	marketplace TEXT NOT NULL PRIMARY KEY,
-	host TEXT NOT NULL,
-	keepa_domain INTEGER -- NULL where Keepa has none
+	host TEXT NOT NULL, -- of its site
+	keepa_domain INTEGER -- Keepa's number of it; NULL where it has none
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO marketplaces VALUES
@@ -62,17 +62,20 @@ INSERT INTO marketplaces VALUES
 
 -- The ASINs to watch.
 CREATE TABLE tracked_asins (
-	marketplace TEXT NOT NULL
+	marketplace TEXT NOT NULL -- US, CA, UK
 		CHECK (length(marketplace) = 2 AND marketplace NOT GLOB '*[^A-Z]*'),
-	asin TEXT NOT NULL
+	asin TEXT NOT NULL -- Amazon's id of a product
 		CHECK (length(asin) = 10 AND asin NOT GLOB '*[^0-9A-Z]*'),
 	priority INTEGER NOT NULL DEFAULT 5 CHECK (priority >= 1), -- 1: first
-	monitoring_frequency INTEGER NOT NULL DEFAULT 60 -- minutes
+	monitoring_frequency INTEGER NOT NULL DEFAULT 60 -- minutes between looks
 		CHECK (monitoring_frequency >= 1),
-	is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
-	role TEXT NOT NULL DEFAULT 'own' CHECK (role IN ('own', 'competitor')),
+	is_active INTEGER NOT NULL DEFAULT 1 -- 0: is not looked at now
+		CHECK (is_active IN (0, 1)),
+	role TEXT NOT NULL DEFAULT 'own' -- whose product it is
+		CHECK (role IN ('own', 'competitor')),
 	label TEXT, -- a name of the user's own
-	added_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+	added_at TEXT NOT NULL -- when it was first tracked
+		DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
 		CHECK (added_at IS strftime('%Y-%m-%dT%H:%M:%SZ', added_at)),
 	PRIMARY KEY (marketplace, asin)
 ) STRICT, WITHOUT ROWID;
@@ -82,9 +85,9 @@ CREATE TABLE asin_current_state (
 	marketplace TEXT NOT NULL,
 	asin TEXT NOT NULL,
 	product_title TEXT, -- foreign text, as Amazon's sellers write it
-	brand TEXT,
-	parent_asin TEXT,
-	image_url TEXT,
+	brand TEXT, -- foreign text, too
+	parent_asin TEXT, -- of which it is a variation; NULL: of none
+	image_url TEXT, -- a picture of it, at Amazon
 	-- {"<category_id>":{"rank":1,"since":"..."}}; rank null: not ranked any
 	-- more; NULL: never seen
 	sales_ranks TEXT
@@ -99,19 +102,20 @@ CREATE TABLE asin_current_state (
 	source_updated_at TEXT -- how old what we saw was, the last time it was ok
 		CHECK (source_updated_at IS strftime('%Y-%m-%dT%H:%M:%SZ', source_updated_at)),
 	price_cents INTEGER, -- in the currency's minor unit
-	currency TEXT,
+	currency TEXT, -- of price_cents: USD, CAD, EUR
 	monthly_sold INTEGER, -- "bought in past month", in Amazon's steps
 	rating REAL, -- 0 to 5
-	review_count INTEGER,
+	review_count INTEGER, -- ratings, with a text or without
+	-- which columns are older than last_updated: see column_kinds
 	as_of TEXT CHECK (as_of IS NULL OR json_valid(as_of) AND json_type(as_of) = 'object'),
 	PRIMARY KEY (marketplace, asin)
 ) STRICT;
 
--- Each look at an ASIN.
+-- Each look at an ASIN, with what was seen: columns as in asin_current_state.
 CREATE TABLE asin_history (
 	marketplace TEXT NOT NULL,
 	asin TEXT NOT NULL,
-	check_timestamp TEXT NOT NULL
+	check_timestamp TEXT NOT NULL -- when we looked
 		CHECK (check_timestamp IS strftime('%Y-%m-%dT%H:%M:%SZ', check_timestamp)),
 	status TEXT CHECK (status IN ('ok', 'unknown', 'missing')),
 	product_title TEXT,
@@ -136,7 +140,7 @@ CREATE TABLE asin_history (
 -- All that is counted of them, without a look at what is large.
 CREATE INDEX looks_by_time ON asin_history (check_timestamp, status, marketplace, asin);
 
--- When a rank became what: changes only.
+-- When a rank became what, by the source's clock: changes only.
 CREATE TABLE rank_history (
 	marketplace TEXT NOT NULL,
 	asin TEXT NOT NULL,
@@ -151,10 +155,12 @@ CREATE TABLE rank_history (
 CREATE TABLE categories (
 	marketplace TEXT NOT NULL,
 	category_id TEXT NOT NULL,
-	name TEXT,
-	parent_id TEXT, -- NULL: a root, or unknown
+	name TEXT, -- as Amazon shows it, in the marketplace's language
+	parent_id TEXT, -- the category that it is in; NULL: a root, or unknown
 	product_count INTEGER, -- an estimate
-	fetched_at TEXT CHECK (fetched_at IS strftime('%Y-%m-%dT%H:%M:%SZ', fetched_at)),
+	fetched_at TEXT -- when its source was asked for it
+		CHECK (fetched_at IS strftime('%Y-%m-%dT%H:%M:%SZ', fetched_at)),
+	-- which columns are older than fetched_at: see column_kinds
 	as_of TEXT CHECK (as_of IS NULL OR json_valid(as_of) AND json_type(as_of) = 'object'),
 	PRIMARY KEY (marketplace, category_id)
 ) STRICT, WITHOUT ROWID;
@@ -173,9 +179,9 @@ CREATE TABLE bestseller_changes (
 		CHECK (changed_at IS strftime('%Y-%m-%dT%H:%M:%SZ', changed_at)),
 	detected_at TEXT NOT NULL -- by ours
 		CHECK (detected_at IS strftime('%Y-%m-%dT%H:%M:%SZ', detected_at)),
-	notification_sent INTEGER NOT NULL DEFAULT 0
+	notification_sent INTEGER NOT NULL DEFAULT 0 -- whether people were told
 		CHECK (notification_sent IN (0, 1)),
-	notified_at TEXT
+	notified_at TEXT -- when they were
 		CHECK (notified_at IS strftime('%Y-%m-%dT%H:%M:%SZ', notified_at)),
 	CHECK ((change_type = 'gained') = (new_rank IS 1))
 ) STRICT, WITHOUT ROWID;
@@ -186,14 +192,14 @@ CREATE INDEX changes_by_detection ON bestseller_changes (detected_at);
 
 -- What was sent to people, or could not be.
 CREATE TABLE notifications (
-	notification_id TEXT NOT NULL PRIMARY KEY,
+	notification_id TEXT NOT NULL PRIMARY KEY, -- the message's id, as we gave it
 	sink TEXT NOT NULL, -- slack, clickup
 	target TEXT, -- a channel, a task
 	state TEXT NOT NULL CHECK (state IN ('sent', 'failed')),
 	remote_id TEXT, -- the sink's own id of it
 	attempts INTEGER, -- requests made for it in that run
 	error TEXT, -- why it failed
-	sent_at TEXT
+	sent_at TEXT -- when the sink had accepted it
 		CHECK (sent_at IS strftime('%Y-%m-%dT%H:%M:%SZ', sent_at))
 ) STRICT, WITHOUT ROWID;
 
@@ -206,19 +212,19 @@ END;
 
 -- What each request to a service that counts them took.
 CREATE TABLE api_usage_log (
-	usage_id TEXT NOT NULL PRIMARY KEY,
-	service TEXT NOT NULL,
-	asins_processed INTEGER,
-	requests INTEGER,
+	usage_id TEXT NOT NULL PRIMARY KEY, -- of the run, and a number in it
+	service TEXT NOT NULL, -- keepa
+	asins_processed INTEGER, -- products that came
+	requests INTEGER, -- made, with those that failed
 	tokens_consumed INTEGER, -- by the service's own count
 	tokens_left INTEGER, -- can be negative
 	refill_rate INTEGER, -- tokens a minute
 	estimated_cost_cents REAL, -- EUR cents, from the plan's price
-	processing_started_at TEXT
+	processing_started_at TEXT -- when the request was sent
 		CHECK (processing_started_at IS strftime('%Y-%m-%dT%H:%M:%SZ', processing_started_at)),
-	processing_completed_at TEXT
+	processing_completed_at TEXT -- when the answer was there, or given up
 		CHECK (processing_completed_at IS strftime('%Y-%m-%dT%H:%M:%SZ', processing_completed_at)),
-	error TEXT
+	error TEXT -- why there was no answer
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX usage_by_time ON api_usage_log (processing_completed_at);
@@ -226,25 +232,25 @@ CREATE INDEX usage_by_time ON api_usage_log (processing_completed_at);
 -- The audit trail: each run of a job.
 CREATE TABLE runs (
 	run_id TEXT NOT NULL PRIMARY KEY,
-	program TEXT,
-	job TEXT,
-	version TEXT,
+	program TEXT, -- what was run: badges.sh
+	job TEXT, -- what it is for: badges
+	version TEXT, -- of sellerpipe
 	started_at TEXT
 		CHECK (started_at IS strftime('%Y-%m-%dT%H:%M:%SZ', started_at)),
 	finished_at TEXT -- NULL: it is running, or was killed
 		CHECK (finished_at IS strftime('%Y-%m-%dT%H:%M:%SZ', finished_at)),
 	status INTEGER, -- the exit status
-	records INTEGER,
-	host TEXT
+	records INTEGER, -- how many things it did: ASINs looked at
+	host TEXT -- the machine
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE health_checks (
-	service TEXT NOT NULL,
+	service TEXT NOT NULL, -- keepa, slack
 	checked_at TEXT NOT NULL
 		CHECK (checked_at IS strftime('%Y-%m-%dT%H:%M:%SZ', checked_at)),
-	ok INTEGER NOT NULL CHECK (ok IN (0, 1)),
-	latency_ms INTEGER,
-	detail TEXT,
+	ok INTEGER NOT NULL CHECK (ok IN (0, 1)), -- it answers, and takes our key
+	latency_ms INTEGER, -- until the answer
+	detail TEXT, -- in words: tokens left, or what is wrong
 	PRIMARY KEY (service, checked_at)
 ) STRICT, WITHOUT ROWID;
 
