@@ -27,7 +27,6 @@
 #define BATCH 100000
 #define PAUSE_MS 50
 #define OPEN_MAX_S 1 /* others want to write, too */
-#define AHEAD_MAX_S (24 * 60 * 60)
 #define SHAPES_MAX 64 /* kept per table; a stream has a few */
 
 enum kind { PLAIN, JSON_TEXT, BOOLEAN, VERSION, TIMES, FIRST };
@@ -75,7 +74,6 @@ static struct {
 	bool dry_run;
 	unsigned long pending; /* records since the last commit */
 	int64_t began; /* when the first of them came */
-	char ahead[WHEN_SIZE]; /* no version is later than this */
 	char *text; /* of all strings of a record that had escapes */
 	size_t text_cap;
 } load;
@@ -306,11 +304,30 @@ put_named(const struct sql *q, const char *template)
 	}
 }
 
+/* The template for each column of the record but its key. */
+static void
+put_values(const struct sql *q, const char *between,
+    const char *(*template)(const struct sql *, enum kind))
+{
+	const char *comma = "";
+
+	for (int i = 0; i < q->shape->n; i++) {
+		int n = q->shape->columns[i];
+		const struct column *c = &q->table->columns[n];
+
+		if (c->key != 0 || template(q, c->kind) == NULL)
+			continue;
+		put(q, n, comma);
+		put(q, n, template(q, c->kind));
+		comma = between;
+	}
+}
+
 static const char *
 set(const struct sql *q, enum kind kind)
 {
 	if (!by_column(q->table, q->shape))
-		return kind == FIRST ? "@c = coalesce(min(@o, @n), @o)"
+		return kind == FIRST ? "@c = coalesce(min(@o, @n), @o, @n)"
 				     : "@c = @n";
 	if (kind == TIMES)
 		return NULL; /* put_times sets it */
@@ -318,24 +335,15 @@ set(const struct sql *q, enum kind kind)
 			       : "@c = CASE WHEN @N >= @O THEN @n ELSE @o END";
 }
 
-/* The template for each column of the record but its key; NULL: as it is set.
- */
-static void
-put_values(const struct sql *q, const char *between, const char *template)
+static const char *
+differs(const struct sql *q, enum kind kind)
 {
-	const char *comma = "";
-
-	for (int i = 0; i < q->shape->n; i++) {
-		int n = q->shape->columns[i];
-		const struct column *c = &q->table->columns[n];
-		const char *p = template == NULL ? set(q, c->kind) : template;
-
-		if (c->key != 0 || p == NULL)
-			continue;
-		put(q, n, comma);
-		put(q, n, p);
-		comma = between;
-	}
+	if (!by_column(q->table, q->shape))
+		return "@o IS NOT @n";
+	if (kind == TIMES)
+		return NULL;
+	return kind == VERSION ? "@n > coalesce(@o, '')"
+			       : "@N > @O OR @N = @O AND @o IS NOT @n";
 }
 
 /* The times of the columns that are not as of the newest version. */
@@ -365,29 +373,28 @@ static void
 put_first_times(const struct sql *q)
 {
 	const struct table *t = q->table;
-	const char *comma = "";
+	const char *comma = ", '{";
 
-	put(q, t->version, ", iif(@p IS NULL, NULL, nullif('{");
 	for (int i = 0; i < t->n_columns; i++) {
-		if (t->columns[i].key != 0 || i == t->times ||
-		    names(q->shape, i))
+		if (i == t->times || names(q->shape, i))
 			continue;
 		put(q, i, comma);
 		put(q, i, "\"@s\":\"\"");
 		comma = ",";
 	}
-	put(q, t->times, "}', '{}'))");
+	put(q, t->times, "}'");
 }
 
 static void
 put_insert(const struct sql *q)
 {
-	bool times =
-	    by_column(q->table, q->shape) && !names(q->shape, q->table->times);
+	const struct table *t = q->table;
+	bool times = by_column(t, q->shape) && !names(q->shape, t->times) &&
+	    q->shape->n < t->n_columns - 1;
 
 	put(q, 0, "INSERT INTO @t (");
 	put_named(q, "@c");
-	put(q, q->table->times, times ? ", @c" : "");
+	put(q, t->times, times ? ", @c" : "");
 	put(q, 0, ") VALUES (");
 	put_named(q, "@p");
 	if (times)
@@ -397,26 +404,23 @@ put_insert(const struct sql *q)
 	put(q, 0, ") DO ");
 }
 
-/* Only by a record that is not older, and that changes something; an older one
- * may still have the last word on a column that newer ones did not name. */
+/* Only by a record that is not older, and that changes something; where each
+ * column has a time, an older one may still have the last word on some. */
 static void
 put_update(const struct sql *q)
 {
 	const struct table *t = q->table;
+	bool each = by_column(t, q->shape);
 
 	put(q, 0, q->shape->op == UPSERT ? "UPDATE SET " : "UPDATE @t SET ");
-	put_values(q, ", ", NULL);
-	if (by_column(t, q->shape))
+	put_values(q, ", ", set);
+	if (each)
 		put_times(q);
 	put(q, 0, " WHERE (");
-	if (t->version != -1 && names(q->shape, t->version))
-		put(q, t->version, "(@o IS NULL OR @n >= @o) AND ");
-	put(q, 0, "(");
-	put_values(q, " OR ", "@o IS NOT @n");
+	put_values(q, " OR ", differs);
 	put(q, 0, ")");
-	if (by_column(t, q->shape))
-		put(q, t->times, " OR @o IS NOT NULL");
-	put(q, 0, ")");
+	if (!each && t->version != -1 && names(q->shape, t->version))
+		put(q, t->version, " AND (@o IS NULL OR @n >= @o)");
 	if (q->shape->op == UPDATE)
 		put_key(q, "", " AND @c = @p");
 }
@@ -536,9 +540,6 @@ bind_text(sqlite3_stmt *stmt, int i, const struct column *c, char **text)
 		if (memchr(s, '\0', len) != NULL)
 			return "holds a NUL";
 	}
-	if (c->kind == VERSION && len == WHEN_SIZE - 1 &&
-	    memcmp(s, load.ahead, len) > 0)
-		return "is more than a day ahead of the clock";
 	sqlite3_bind_text(stmt, i, s, (int)len, SQLITE_STATIC);
 	return NULL;
 }
@@ -598,7 +599,6 @@ begin(void)
 	if (load.pending++ > 0)
 		return;
 	load.began = when_now();
-	when_text(load.began + AHEAD_MAX_S, load.ahead);
 	db_exec(load.db, "BEGIN IMMEDIATE");
 }
 

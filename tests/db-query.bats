@@ -133,6 +133,12 @@ for name, in sqlite3.connect("test.db").execute("""SELECT name FROM sqlite_maste
 	picks '2.5 10' badge_runs 'hours>=2.5' 'hours<100'
 	picks 10 badge_runs 'from>2026-11-01T12:00:00Z'
 	picks '' badge_runs hours=ten
+	sql "CREATE VIEW computed AS SELECT coalesce('010', '') AS text, 5 + 5 AS number, 5 / 2.0 AS real"
+	pick=.number
+	picks 10 computed text=010
+	picks '' computed text=10
+	picks 10 computed number=010
+	picks 10 computed real=2.50 'text<1'
 }
 
 ### Order and number
