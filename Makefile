@@ -68,6 +68,7 @@ lint:
 
 # The pipelines and what they need go together, as they stand here.
 LIBDIR = $(PREFIX)/lib/sellerpipe
+JOBS   = pipelines/badges.sh pipelines/replay.sh pipelines/track.sh
 install: all
 	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
@@ -77,7 +78,7 @@ install: all
 	install -m 644 $(MANS) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 lib/*.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 lib/*.7 $(DESTDIR)$(MANDIR)/man7
-	install -m 755 pipelines/[!c]*.sh $(DESTDIR)$(LIBDIR)/pipelines
+	install -m 755 $(JOBS) $(DESTDIR)$(LIBDIR)/pipelines
 	install -m 644 pipelines/common.sh $(DESTDIR)$(LIBDIR)/pipelines
 	install -m 644 notify/*.jq $(DESTDIR)$(LIBDIR)/notify
 	install -m 644 load/schema/sqlite/*.sql $(DESTDIR)$(SHAREDIR)/schema/sqlite

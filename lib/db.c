@@ -239,7 +239,10 @@ db_open(const char *url, enum db_use use)
 	if (missing && use == DB_TRY)
 		file = ":memory:";
 	db = connect(file, use != DB_READ);
+	/* All of it at one moment: somebody may be making it. */
+	db_exec(db, "BEGIN");
 	version = check_ours(db, newest_version());
+	db_exec(db, "COMMIT");
 	if (use == DB_TRY && version < newest_version()) {
 		db_close(db);
 		db = connect(":memory:", true);
