@@ -21,6 +21,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include <json-c/json.h>
+
 #include "lib/conf.h"
 #include "lib/http.h"
 #include "lib/ndjson.h"
@@ -258,17 +260,49 @@ call(const char *url, const char *body, size_t len, bool once)
 	return res;
 }
 
-static bool
-same_text(struct json_slice a, struct json_slice b)
+/* The text at a path within a small tree, or NULL. */
+static const char *
+text_at(json_object *tree, const char *path)
 {
-	static char x[ID_MAX], y[ID_MAX];
-	size_t m, n;
+	json_object *val;
 
-	if (a.len > sizeof(x) || b.len > sizeof(y))
-		return false;
-	m = json_text(a, x);
-	n = json_text(b, y);
-	return m == n && m > 0 && memcmp(x, y, n) == 0;
+	if (json_pointer_get(tree, path, &val) != 0 ||
+	    !json_object_is_type(val, json_type_string))
+		return NULL;
+	return json_object_get_string(val);
+}
+
+/* The message of this id among those of a history; NULL if it is not there. */
+static json_object *
+find_message(json_object *messages, const char *id)
+{
+	for (size_t i = 0; i < json_object_array_length(messages); i++) {
+		json_object *m = json_object_array_get_idx(messages, i);
+		const char *its = text_at(m, "/metadata/event_payload/id");
+
+		if (its != NULL && strcmp(its, id) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* Look through a history, as Slack gave it: is the message there? */
+static void
+search(json_object *history, struct answer *a)
+{
+	char id[ID_MAX + 1];
+	json_object *messages, *found;
+	const char *ts;
+
+	if (json_pointer_get(history, "/messages", &messages) != 0 ||
+	    !json_object_is_type(messages, json_type_array))
+		return;
+	id[json_text(record[ID].val, id)] = '\0';
+	found = find_message(messages, id);
+	a->fate = found == NULL ? NOT_THERE : SENT;
+	ts = found == NULL ? NULL : text_at(found, "/ts");
+	if (ts != NULL)
+		snprintf(a->ts, sizeof(a->ts), "%s", ts);
 }
 
 /* Look for the message in its channel's history: a gets SENT if it is there,
@@ -276,17 +310,9 @@ same_text(struct json_slice a, struct json_slice b)
 static void
 look_up(const struct channel *channel, int64_t since, struct answer *a)
 {
-	struct json_field payload[] = {JSON_FIELD("id"), JSON_END};
-	struct json_field metadata[] = {
-	    JSON_SUB("event_payload", payload), JSON_END};
-	struct json_field message[] = {
-	    JSON_FIELD("ts"), JSON_SUB("metadata", metadata), JSON_END};
-	struct json_field list[] = {JSON_FIELD("messages"), JSON_END};
 	char url[URL_SIZE], oldest[24];
 	struct http_res res;
-	struct json_slice text;
-	struct json_error e;
-	struct json_iter it;
+	json_object *history;
 
 	make_url(url, "conversations.history");
 	snprintf(
@@ -297,20 +323,11 @@ look_up(const struct channel *channel, int64_t since, struct answer *a)
 	    !http_param(url, sizeof(url), "include_all_metadata", "true"))
 		return;
 	res = call(url, NULL, 0, false);
-	text.s = res.body;
-	text.len = res.len;
-	if (res.outcome != HTTP_OK || !json_scan(text, list, &e) ||
-	    json_kind(list[0].val) != JSON_ARRAY)
+	if (res.outcome != HTTP_OK ||
+	    (history = json_tokener_parse(res.body)) == NULL)
 		return;
-	a->fate = NOT_THERE;
-	for (it = json_walk(list[0].val); json_next(&it);)
-		if (json_scan(it.val, message, &e) &&
-		    same_text(payload[0].val, record[ID].val)) {
-			a->fate = SENT;
-			if (message[0].val.len < sizeof(a->ts))
-				json_text(message[0].val, a->ts);
-			return;
-		}
+	search(history, a);
+	json_object_put(history);
 }
 
 static void

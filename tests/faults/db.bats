@@ -252,6 +252,21 @@ breaks() {
 	assert_equal "$(state test.db | grep -c 'INSERT INTO "runs"')" 18000
 }
 
+@test "twelve that make the database at once, a dozen times over: none of them fails" {
+	local i round
+	for round in {1..12}; do
+		for i in {1..12}; do
+			{ db-load -d "sqlite:$round.db" <<<"{\"type\":\"runs\",\"run_id\":\"$i\"}" 3>&- || echo "status $?"; } \
+				>"out.$i" 2>&1 &
+		done
+		wait
+		run -0 cat out.{1..12}
+		assert_output ''
+		run -0 db-query -d "sqlite:$round.db" runs
+		assert_equal "${#lines[@]}" 12
+	done
+}
+
 @test "a database that stays busy for half a minute is 75" {
 	needs_strace
 	db-load --init </dev/null
