@@ -317,6 +317,10 @@ wait_for() {
 	assert_success
 	assert_equal "$(got 'select(.type == "keepa_product") | [.asin, .status, .product.productType]' | sort)" \
 		$'["B0NOBODY00","unknown",4]\n["B0SIM00011","unknown",4]'
+	answer '{"tokensLeft":5,"products":[{"asin":"B0SIM00001","productType":4,"salesRanks":{"1":[2,3]}}]}'
+	fetch B0SIM00001
+	assert_success
+	assert_equal "$(products)" '["B0SIM00001","unknown"]'
 }
 
 @test "pain 1.1: a product whose ranks are absent or null is unknown" {
@@ -504,6 +508,14 @@ keepa-fetch: $sim/keepa/product: HTTP status 429; trying again in 0.3 s"
 	fetch --max-wait 120 B0SIM00001
 	assert_success
 	assert_equal "$stderr" "keepa-fetch: $sim/keepa/product: HTTP status 429; trying again in 0.1 s"
+}
+
+@test "429 waits by refillIn even where the body says that there are tokens" {
+	start_sim
+	faults keepa '[{"fault":"429","refillIn":600,"tokensLeft":5}]'
+	fetch B0SIM00001
+	assert_success
+	assert_equal "$stderr" "keepa-fetch: $sim/keepa/product: HTTP status 429; trying again in 0.6 s"
 }
 
 @test "429 past --max-wait: what was done is kept, without an end, and without records of the rest: 75" {
@@ -1072,6 +1084,7 @@ HTTP_TIMEOUT=ten|HTTP_TIMEOUT is not a number from 1 to 86400
 
 @test "no ASINs and nothing piped in: told, and not waited for: 64" {
 	start_sim
+	script -qec true /dev/null </dev/null >/dev/null 2>&1 || skip 'no terminal can be made here'
 	run timeout 10 script -qec 'keepa-fetch' /dev/null </dev/null
 	assert_equal "$status" 64
 	assert_output --partial 'keepa-fetch: no ASINs: name some, or pipe records in'

@@ -524,8 +524,7 @@ XX null
 
 # Real answers
 
-captured() { # captured FILE [FILTER]: its product, as a keepa_product
-	needs_shared "captures/keepa/$1"
+captured() { # captured FILE: its product, as a keepa_product
 	product "$(jq -c '.products[0] // .' "$shared/captures/keepa/$1")" >in
 }
 
@@ -543,6 +542,7 @@ facts() {
 }
 
 @test "a real answer: a serum that is #1" {
+	needs_shared captures/keepa/product_B0D8W1YVBX_2026-05-10_full.json
 	run facts product_B0D8W1YVBX_2026-05-10_full.json '[.status, .sales_ranks, .bestseller_badges, .brand, .parent_asin, .image_url,
 		.price_cents, .currency, .monthly_sold, .rating, .review_count, .source_updated_at]'
 	assert_success
@@ -557,6 +557,7 @@ facts() {
 }
 
 @test "a real answer: a book that left two of its categories" {
+	needs_shared captures/keepa/productobj_1292025824_2025-08-25_full_offers.json
 	run facts productobj_1292025824_2025-08-25_full_offers.json '[.status, (.sales_ranks | map_values(.rank)), .bestseller_badges, .brand,
 		.price_cents, .monthly_sold, .rating, .review_count]'
 	assert_success
@@ -564,6 +565,7 @@ facts() {
 }
 
 @test "real answers for what Amazon does not have are unknown" {
+	needs_shared captures/keepa/productobj_1492056200_invalid_type4.json
 	for file in product_B08N5WRWNW_invalid_type4.json productobj_1492056200_invalid_type4.json; do
 		run facts $file '[.status, .sales_ranks, .bestseller_badges, .product_title]'
 		assert_success
