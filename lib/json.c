@@ -345,10 +345,13 @@ member(struct scan *sc, const char *p, int depth, struct json_field *fields)
 	if ((p = value(sc, p, depth, f == NULL ? NULL : f->sub)) == NULL)
 		return NULL;
 	val.len = (size_t)(p - val.s);
-	if (f != NULL)
+	if (f != NULL) {
 		f->val = val;
-	else if (depth == 1 && sc->all != NULL)
+	} else if (depth == 1 && sc->all != NULL) {
+		if (sc->all->n == JSON_MEMBERS_MAX)
+			return bad(sc, begin, "more than 65536 members");
 		keep_member(sc->all, key, val);
+	}
 	return p;
 }
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #define JSON_DEPTH_MAX 64 /* levels of nesting; the outermost is level 1 */
+#define JSON_MEMBERS_MAX 65536 /* of an object whose members are all listed */
 
 /* A part of a text; s is NULL where there is none. */
 struct json_slice {
@@ -89,7 +90,8 @@ enum json_kind {
 bool json_scan(
     struct json_slice text, struct json_field *fields, struct json_error *e);
 
-/* The same for every member, in order; exit with 75 if out of memory. */
+/* The same for every member, in order, of at most JSON_MEMBERS_MAX; exit with
+ * 75 if out of memory. */
 bool json_scan_members(
     struct json_slice text, struct json_members *m, struct json_error *e);
 

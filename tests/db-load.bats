@@ -790,6 +790,13 @@ line("over", size + 1, "over")
 	sanitized || assert [ "$kib" -lt 65536 ]
 }
 
+@test "a record of more than 65,536 members is bad, however short they are" {
+	python3 -c 'print("{\"type\":\"runs\",\"run_id\":\"r\"" + "".join(",\"%d\":0" % i for i in range(65534)) + "}")' | db-load
+	run bash -c 'python3 -c "print(chr(123) + chr(34) + \"type\" + chr(34) + \":\" + chr(34) + \"runs\" + chr(34) + \"\".join(\",%s%d%s:0\" % (chr(34), i, chr(34)) for i in range(65536)) + chr(125))" | db-load'
+	assert_equal "$status" 65
+	assert_output --regexp '^db-load: stdin:1: column [0-9]+: more than 65536 members$'
+}
+
 @test "memory does not grow with the input" {
 	sanitized && skip 'they need more'
 	jq -nc 'range(200000) | {type: "runs", run_id: "\(.)", job: "x\n\(.)", "f\(.)": .}' >stream
