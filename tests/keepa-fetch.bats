@@ -452,6 +452,14 @@ server.handle_request()
 	assert_equal "$(got 'select(.type == "api_usage_log") | [.tokens_consumed, .tokens_left, .refill_rate]')" '[100,-99,1]'
 }
 
+@test "tokens that are left are spent without a wait, even where the rate is not said" {
+	start_sim
+	answer '{"tokensLeft":1,"refillIn":60000,"products":[]}'
+	fetch < <(asins 101 | tracked)
+	assert_success
+	assert_equal "$stderr" ''
+}
+
 @test "pain 2.6: a negative balance is waited for until it is above 0, by refillIn and the missing tokens" {
 	start_sim
 	# 100 more than there were are owed: 5 times 20, the first in a minute.
