@@ -467,8 +467,9 @@ slack-post: stdin:3: Slack will not take it: $code"
 
 @test "the channel's history is asked for what is new, with the metadata" {
 	fails chat.postMessage '{"fault":"reset","accept":true}'
-	post <<<"$(message a C7)"
+	post <<<'{"type":"slack_message","id":"\u0061\/\u00e9","channel":"C7","text":"x"}'
 	assert_success
+	assert_equal "$(posted)" '["C7","a/é"]'
 	assert_equal "$(requests slack | jq -c 'select(.method == "GET") | [.path, (.query | del(.oldest)), .headers.authorization,
 		(.time - (.query.oldest | tonumber) | . >= 300 and . < 310)]')" \
 		'["/slack/api/conversations.history",{"channel":"C7","limit":"50","include_all_metadata":"true"},"Bearer xoxb-test",true]'
