@@ -779,7 +779,7 @@ read_records(void)
 		market = r[1].val.s == NULL ? f.market : market_read(r[1].val);
 		if (!read_id(r[2].val, id))
 			nd_bad(in, "%s of the wrong form", r[2].name);
-		else if (market == NULL)
+		else if (market == NULL || market->keepa_domain == 0)
 			nd_bad(in, "a marketplace that Keepa does not have");
 		else
 			add_item(id, market, earlier(r[3].val, r[4].val));
@@ -847,6 +847,16 @@ whole(const char *option, const char *text, long min)
 	return text;
 }
 
+static const struct market *
+keepa_market(const char *name)
+{
+	const struct market *market = market_find(name);
+
+	if (market == NULL || market->keepa_domain == 0)
+		errx(EX_USAGE, "Keepa has no marketplace '%s'", name);
+	return market;
+}
+
 static bool
 read_options(int argc, char *argv[])
 {
@@ -865,8 +875,8 @@ read_options(int argc, char *argv[])
 	f.market = market_find("US");
 	f.max_wait = 900;
 	while ((c = getopt_long(argc, argv, "m:", options, NULL)) != -1) {
-		if (c == 'm' && (f.market = market_find(optarg)) == NULL)
-			errx(EX_USAGE, "Keepa has no marketplace '%s'", optarg);
+		if (c == 'm')
+			f.market = keepa_market(optarg);
 		else if (c == 'u')
 			f.update = whole("--update", optarg, -1);
 		else if (c == 'd')
@@ -877,7 +887,7 @@ read_options(int argc, char *argv[])
 			f.categories = true;
 		else if (c == 'k')
 			checks = true;
-		else if (c != 'm')
+		else
 			nd_option(c, argv, usage);
 	}
 	if ((f.categories || checks) && optind < argc)

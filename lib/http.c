@@ -275,7 +275,9 @@ attempt(struct http *h, const struct http_req *req)
 		    c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->len);
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, req->body);
 	}
-	curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "gzip");
+	if (req->method != NULL)
+		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, req->method);
+	curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, req->raw ? NULL : "gzip");
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, h->connect_timeout);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, h->stall_timeout);

@@ -2,7 +2,8 @@
  * http.h - one request at a time, repeated while there is hope.
  *
  * https only, TLS 1.2 or later, certificates always verified; plain http to a
- * loopback address alone.  Redirects are not followed.  Answers are unzipped.
+ * loopback address alone.  Redirects are not followed.  Answers are unzipped,
+ * unless they are wanted as they are.
  * Messages show a URL up to its '?', since a key may stand behind it.
  *
  * Settings: HTTP_CONNECT_TIMEOUT (30 s), HTTP_STALL_TIMEOUT (90 s without a
@@ -43,8 +44,10 @@ struct http_res {
 struct http_req {
 	const char *url; /* judge may change what it points at */
 	const char *const *headers; /* each "Name: value", NULL at the end */
-	const char *body; /* NULL: GET; else POST */
+	const char *method; /* NULL: GET, or POST if there is a body */
+	const char *body;
 	size_t len;
+	bool raw; /* do not offer to take, nor undo, an encoding */
 
 	/*
 	 * Where the bytes of an answer with status 200 go as they arrive,

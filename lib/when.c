@@ -100,6 +100,34 @@ get_digits(const char *p, int width)
 	return n;
 }
 
+char *
+when_day_text(int64_t day, char buf[WHEN_DAY_SIZE])
+{
+	char time[WHEN_SIZE];
+
+	when_text(day * DAY, time);
+	memcpy(buf, time, WHEN_DAY_SIZE - 1);
+	buf[WHEN_DAY_SIZE - 1] = '\0';
+	return buf;
+}
+
+bool
+when_day(const char *text, size_t len, int64_t *day)
+{
+	int year, month, mday;
+
+	if (len != WHEN_DAY_SIZE - 1 || !matches(text, "0000-00-00"))
+		return false;
+	year = get_digits(text, 4);
+	month = get_digits(text + 5, 2);
+	mday = get_digits(text + 8, 2);
+	if (year < 1 || month < 1 || month > 12 || mday < 1 ||
+	    mday > days_in(year, month))
+		return false;
+	*day = day_of(year, month, mday);
+	return true;
+}
+
 bool
 when_read(struct json_slice val, int64_t *t)
 {

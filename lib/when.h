@@ -22,6 +22,16 @@ char *when_text(int64_t t, char buf[WHEN_SIZE]);
  */
 bool when_read(struct json_slice val, int64_t *t);
 
+#define WHEN_DAY_SIZE sizeof("2026-11-18")
+
+/*
+ * A business day, as the number of days since 1970, and as the text that it is
+ * known by.  It belongs to no zone and is never shifted.  when_day is false if
+ * the text says no day that exists.
+ */
+char *when_day_text(int64_t day, char buf[WHEN_DAY_SIZE]);
+bool when_day(const char *text, size_t len, int64_t *day);
+
 /* The clock. */
 int64_t when_now(void);
 

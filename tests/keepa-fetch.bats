@@ -1074,6 +1074,7 @@ HTTP_TIMEOUT=ten|HTTP_TIMEOUT is not a number from 1 to 86400
 		assert_equal "$stderr" "keepa-fetch: $why"
 	done <<'!'
 -m XX|Keepa has no marketplace 'XX'
+-m AU|Keepa has no marketplace 'AU'
 --marketplace us|Keepa has no marketplace 'us'
 --days -1 B0SIM00001|--days '-1' is no number that will do
 --days 1.5 B0SIM00001|--days '1.5' is no number that will do
