@@ -34,6 +34,7 @@ $(LOAD): lib/db.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
 fetch/keepa-fetch: lib/split.o
 fetch/keepa-fetch transform/keepa-flatten: lib/keepa.o lib/market.o
+transform/sales-plan: lib/market.o
 fetch/keepa-fetch transform/keepa-flatten: LDLIBS += -lm
 
 # The schema as the .sql files say it, a C string a line.
