@@ -157,6 +157,12 @@ class Documents:
             self.documents.setdefault(key, {"outcome": outcome, "build": build, "data": None,
                                             "urls": 0, "downloads": 0})
 
+    def packing(self, key):
+        """How the next download will be compressed."""
+        with self.lock:
+            document = self.documents[key]
+            return packing(document["outcome"], document["downloads"] + 1)
+
     def sign(self, key, host, encoding):
         """A URL that leads to a document for a while."""
         with self.lock:
@@ -217,8 +223,8 @@ PACKINGS = {"gzip": gzips.pack, "gzip_unflagged": gzips.pack, "content_encoding"
 UNFLAGGED = ("plain", "gzip_unflagged", "content_encoding")
 
 
-def packing(outcome, download=1):
-    """How a document is compressed, at its n-th download."""
+def packing(outcome, download):
+    """How a document is compressed at its n-th download."""
     how = outcome.get("compression", "gzip")
     return how if download <= outcome.get("compression_times", download) else "gzip"
 
@@ -635,7 +641,7 @@ class Reports:
         self.documents.put(document_id, report.outcome, report.body)
         url = self.documents.sign(document_id, request.headers["host"], encoding == "true")
         answer = {"reportDocumentId": document_id, "url": report.outcome.get("url", url)}
-        if packing(report.outcome) not in UNFLAGGED:
+        if self.documents.packing(document_id) not in UNFLAGGED:
             answer["compressionAlgorithm"] = "GZIP"
         return 200, answer
 
@@ -670,6 +676,8 @@ class Reports:
         """Before those there are: what was said last holds."""
         for entry in entries:
             known(entry, {"marketplace", "date", "outcomes"}, "a script's entry")
+            known({entry.get("marketplace", "US")}, sales.IDS, "the simulator")
+            date.fromisoformat(entry.get("date", "2026-11-18"))
             for outcome in entry["outcomes"]:
                 check_outcome(outcome)
             if not entry["outcomes"]:
