@@ -15,7 +15,7 @@ export LC_ALL=C.UTF-8 TZ=UTC
 # Called by the setup of each file of tests.
 clean_room() {
 	local name
-	for name in $(compgen -e | grep -E '^(KEEPA|SLACK|SP_API|LWA|CLICKUP|SUPABASE|HTTP|DATABASE|SELLERPIPE|SPOOL|ALERT)_?'); do
+	for name in $(compgen -e | grep -E '^(KEEPA|SLACK|SP_|LWA|CLICKUP|SUPABASE|HTTP|DATABASE|SELLERPIPE|SPOOL|ALERT)_?'); do
 		unset "$name"
 	done
 	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
@@ -35,6 +35,9 @@ start_sim() {
 	sim=$(<"$BATS_TEST_TMPDIR/sim.url")
 	export KEEPA_API_URL=$sim/keepa KEEPA_API_KEY=test-key
 	export SLACK_API_URL=$sim/slack/api SLACK_BOT_TOKEN=xoxb-test SLACK_CHANNEL=C0TEST
+	export LWA_URL=$sim/lwa/auth/o2/token SP_API_URL=$sim/sp SP_POLL_MS=20
+	export SP_API_CLIENT_ID=amzn1.application-oa2-client.test
+	export SP_API_CLIENT_SECRET=amzn1.oa2-cs.v1.test SP_API_REFRESH_TOKEN='Atzr|test'
 	export SLACK_PACE_MS=0 HTTP_WAIT_MS=20 HTTP_STALL_TIMEOUT=2 HTTP_TIMEOUT=20
 }
 
