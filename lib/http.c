@@ -202,6 +202,47 @@ http_check_url(const char *setting, const char *url)
 		errx(EX_CONFIG, "%s has a user's name in it", setting);
 }
 
+bool
+http_is_local(const char *url)
+{
+	struct target t = target(url);
+
+	return (t.plain || t.tls) && t.local && !t.user;
+}
+
+/* Whether a host is in a domain, and not just ends like it. */
+static bool
+within(const char *host, const char *domain)
+{
+	size_t n = strlen(host), m = strlen(domain);
+
+	return n > m + 1 && host[n - m - 1] == '.' &&
+	    strcasecmp(host + n - m, domain) == 0;
+}
+
+bool
+http_is_within(const char *url, const char *domain)
+{
+	struct target t = target(url);
+	CURLU *u = curl_url();
+	char *host = NULL, *port = NULL;
+	bool is = false;
+
+	if (u == NULL)
+		err(EX_TEMPFAIL, NULL);
+	if (t.tls && !t.user &&
+	    curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK) {
+		host = part(u, CURLUPART_HOST);
+		port = part(u, CURLUPART_PORT);
+		is = host != NULL && within(host, domain) &&
+		    (port == NULL || strcmp(port, "443") == 0);
+		curl_free(host);
+		curl_free(port);
+	}
+	curl_url_cleanup(u);
+	return is;
+}
+
 /* What libcurl may speak: nothing but what http_check_url lets through. */
 static void
 allow_protocols(CURL *curl, const char *url)

@@ -91,6 +91,13 @@ void http_free(struct http *);
 void http_check_url(const char *setting, const char *url);
 
 /*
+ * Whether a URL that somebody else gave leads to loopback; or by https, on its
+ * usual port and without a user's name, to a host within a domain.
+ */
+bool http_is_local(const char *url);
+bool http_is_within(const char *url, const char *domain);
+
+/*
  * Ask, and repeat after no answer, 408, 429, and 5xx: each wait is announced
  * once on standard error, and none is begun that max_wait does not allow.
  */

@@ -32,6 +32,7 @@ run  make             make                 make               make              
 run  <curl/curl.h>    libcurl4-openssl-dev libcurl-devel      curl-dev          curl
 run  <json-c/json.h>  libjson-c-dev        json-c-devel       json-c-dev        json-c
 run  <sqlite3.h>      libsqlite3-dev       sqlite-devel       sqlite-dev        sqlite
+run  <zlib.h>         zlib1g-dev           zlib-devel         zlib-dev          -
 run  sqlite3          sqlite3              sqlite             sqlite            sqlite
 run  jq               jq                   jq                 jq                jq
 run  gzip             gzip                 gzip               gzip              gzip
