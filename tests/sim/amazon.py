@@ -686,7 +686,8 @@ class Reports:
         return self.script
 
     def add_foreign(self, value):
-        known(value, OUTCOME | {"marketplace", "date", "options", "created_ago", "type"}, "a report")
+        known(value, OUTCOME | {"marketplace", "date", "options", "created_ago", "type"},
+              "a report")
         day = value["date"]
         start, end = (seconds(day + "T" + clock) for clock in ("00:00:00Z", "23:59:59Z"))
         ask = {"reportType": value.get("type", sales.TYPE), "start": start, "end": end,
