@@ -32,9 +32,10 @@ $(FETCH) $(NOTIFY): LDLIBS += -lcurl
 $(NOTIFY): LDLIBS += -ljson-c
 $(LOAD): lib/db.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
-fetch/keepa-fetch fetch/sp-fetch: lib/split.o
-fetch/sp-fetch: lib/gunzip.o lib/market.o
-fetch/sp-fetch: LDLIBS += -lz
+fetch/keepa-fetch: lib/split.o
+fetch/sp-fetch: lib/spapi.o
+fetch/sp-fetch transform/sp-split: lib/report.o lib/gunzip.o lib/split.o lib/market.o
+fetch/sp-fetch transform/sp-split: LDLIBS += -lz
 fetch/keepa-fetch transform/keepa-flatten: lib/keepa.o lib/market.o
 transform/sales-plan: lib/market.o
 fetch/keepa-fetch transform/keepa-flatten: LDLIBS += -lm

@@ -19,34 +19,24 @@
  * Amazon"; its schema sellerSalesAndTrafficReport.json.
  */
 #include <err.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/utsname.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/conf.h"
-#include "lib/gunzip.h"
 #include "lib/http.h"
 #include "lib/market.h"
 #include "lib/ndjson.h"
+#include "lib/report.h"
 #include "lib/run.h"
-#include "lib/split.h"
+#include "lib/spapi.h"
 #include "lib/when.h"
 
-#define REPORT_TYPE "GET_SALES_AND_TRAFFIC_REPORT"
 #define REPORTS "/reports/2021-06-30"
-#define URL_SIZE 4096
-#define HEADER_SIZE 4096
-#define WORDS_SIZE 400 /* of what the other side says, in messages */
 #define ID_SIZE 128
 #define DAY 86400
 #define CLOCK_SLACK 300 /* seconds by which clocks may differ */
@@ -56,28 +46,9 @@
 #define ATTEMPTS_MAX 3 /* reports that may fail for a request */
 #define QUEUED_MAX (24 * 3600L) /* then it is cancelled */
 #define WORKING_MAX (48 * 3600L) /* then it is given up */
+#define ASKS_MAX 8 /* times that a report is asked for in a run */
 #define PAGES_MAX 10 /* of a list of reports */
 #define DOWNLOADS_MAX 3 /* of a document, before it counts as broken */
-#define FATAL_TEXT_MAX 8192 /* bytes of a document that says what went wrong \
-			     */
-
-/* Amazon's operations, with the rates that its model gives: requests a second,
- * and how many at once after a rest. */
-enum op { CREATE, POLL, LIST, DOCUMENT, CANCEL, SELLERS, OPS };
-
-static const struct {
-	const char *name;
-	double rate, burst;
-} limits[OPS] = {{"createReport", 0.0167, 15}, {"getReport", 2, 15},
-    {"getReports", 0.0222, 10}, {"getReportDocument", 0.0167, 15},
-    {"cancelReport", 0.0222, 10}, {"getMarketplaceParticipations", 0.016, 15}};
-
-/* What is left of a rate, for all runs that share the file: by the clock. */
-struct bucket {
-	double tokens, rate, at;
-	double blocked_until; /* Amazon has said no */
-};
-
 /* What is to be done next for a request. */
 enum step {
 	LOOK, /* whether Amazon has the report already */
@@ -95,11 +66,13 @@ struct request {
 	int64_t day;
 
 	/* What the ledger says of it, and will. */
-	const char *status, *before; /* static; before it was `creating` */
+	const char *status;
 	char report_id[ID_SIZE], document_id[2 * ID_SIZE];
-	char error[WORDS_SIZE];
+	char error[SPAPI_WORDS_SIZE];
 	long long attempts, rows_by_asin, rows_by_date; /* -1: not known */
 	int64_t not_before, asked_at, updated_at; /* 0: none */
+	const char *status_before; /* it was `creating` */
+	int64_t asked_before;
 
 	enum step step;
 	double at; /* when, by http_clock */
@@ -133,41 +106,13 @@ static const char *const statuses[] = {"planned", "creating", "created",
     "IN_QUEUE", "IN_PROGRESS", "ready", "DONE", "not_ready", "CANCELLED",
     "FATAL", "no_data", "failed"};
 
-/* A document that is being read. */
-struct document {
-	struct request *of; /* NULL: of a file */
-	const char *report_id;
-	char fetched_at[WHEN_SIZE];
-	bool checking; /* else its rows go out */
-	const struct market *market;
-	int64_t from, to; /* days, as the document says */
-	bool days; /* its byDate is by day */
-	const char *mismatch; /* how it is not what was asked for, or NULL */
-	bool specified;
-	long long by_asin, by_date; /* elements so far */
-	long long out; /* rows that have gone out, of both */
-	long long refused;
-};
-
 static struct {
 	double began, deadline, report_wait; /* seconds, by http_clock */
 	double poll_wait, ask_wait; /* the first ones */
-	const char *lwa_url, *client_id, *client_secret;
-	char agent[HEADER_SIZE];
-	struct http *http;
-	struct gunzip *gunzip;
-	struct split *split;
-	int state; /* the file of the buckets */
-
-	char token[3][HEADER_SIZE]; /* by region: x-amz-access-token: ... */
-	double token_until[3];
-
 	struct request *requests;
 	size_t n, cap;
-	struct document doc;
-	char text[FATAL_TEXT_MAX + 1]; /* of a document that is kept */
-	size_t text_len;
-	unsigned long calls, rows, later, failed;
+	unsigned long later, failed;
+	long long rows;
 	int status; /* the worst so far */
 } sp;
 
@@ -207,165 +152,16 @@ note_status(int status)
 		sp.status = status;
 }
 
-/* The text of a slice, as printable ASCII, cut to fit. */
-static void
-read_words(char *buf, size_t size, struct json_slice val)
-{
-	char text[4096];
-	size_t n = val.len < sizeof(text) ? json_text(val, text) : 0;
-
-	n = n < size ? n : size - 1;
-	for (size_t i = 0; i < n; i++)
-		buf[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
-	buf[n] = '\0';
-}
-
 /* An id as it can stand in a URL and in a record; empty if it cannot. */
 static void
 read_id(char *buf, size_t size, struct json_slice val)
 {
-	read_words(buf, size, val);
+	json_words(val, buf, size);
 	if (val.len >= size ||
 	    strspn(buf,
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 		"0123456789._-:") != strlen(buf))
 		buf[0] = '\0';
-}
-
-/* ---- the rates, which all runs share */
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static void
-open_state(void)
-{
-	const char *path = conf_or("SP_API_STATE", "sp-api.state");
-
-	sp.state = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (sp.state == -1)
-		err(EX_IOERR, "cannot open '%s'", path);
-}
-
-/* The buckets as the file has them.  What it does not have, or not rightly, is
- * a bucket of which nothing is known: a few requests are tried. */
-static void
-read_buckets(struct bucket b[OPS])
-{
-	char text[2048], name[64], *line, *rest = text;
-	ssize_t n = pread(sp.state, text, sizeof(text) - 1, 0);
-	struct bucket r;
-
-	text[n > 0 ? n : 0] = '\0';
-	for (int op = 0; op < OPS; op++)
-		b[op] =
-		    (struct bucket){limits[op].burst < 4 ? limits[op].burst : 4,
-			limits[op].rate, now(), 0};
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		if (sscanf(line, "%63s %lf %lf %lf %lf", name, &r.tokens,
-			&r.rate, &r.at, &r.blocked_until) != 5 ||
-		    !(r.rate > 0 && r.rate <= 1000))
-			continue;
-		for (int op = 0; op < OPS; op++)
-			if (strcmp(name, limits[op].name) == 0)
-				b[op] = r;
-	}
-}
-
-static void
-write_buckets(const struct bucket b[OPS])
-{
-	char text[2048];
-	int n = 0;
-
-	for (int op = 0; op < OPS; op++)
-		n += snprintf(text + n, sizeof(text) - (size_t)n,
-		    "%s %.4f %.6g %.3f %.3f\n", limits[op].name, b[op].tokens,
-		    b[op].rate, b[op].at, b[op].blocked_until);
-	if (pwrite(sp.state, text, (size_t)n, 0) != n ||
-	    ftruncate(sp.state, n) == -1)
-		err(EX_IOERR, "cannot write the state of the rates");
-}
-
-/* Lock the file and read it, each bucket filled up to now. */
-static void
-begin_buckets(struct bucket b[OPS])
-{
-	double t = now();
-
-	while (flock(sp.state, LOCK_EX) == -1)
-		if (errno != EINTR)
-			err(EX_IOERR, "cannot lock the state of the rates");
-	read_buckets(b);
-	for (int op = 0; op < OPS; op++) {
-		double passed = t - b[op].at;
-
-		/* A clock that was set back, or far forward by mistake. */
-		if (b[op].blocked_until > t + DAY)
-			b[op].blocked_until = 0;
-		b[op].tokens += passed > 0 ? passed * b[op].rate : 0;
-		if (b[op].tokens > limits[op].burst)
-			b[op].tokens = limits[op].burst;
-		b[op].at = t;
-	}
-}
-
-static void
-end_buckets(const struct bucket b[OPS])
-{
-	write_buckets(b);
-	flock(sp.state, LOCK_UN);
-}
-
-/* Take a request's worth from a bucket, and return 0; or how many seconds to
- * wait until there is one. */
-static double
-spend(enum op op)
-{
-	struct bucket b[OPS];
-	double wait;
-
-	begin_buckets(b);
-	wait = (1 - b[op].tokens) / b[op].rate;
-	if (b[op].blocked_until - b[op].at > wait)
-		wait = b[op].blocked_until - b[op].at;
-	if (wait <= 0)
-		b[op].tokens -= 1;
-	end_buckets(b);
-	return wait > 0 ? wait : 0;
-}
-
-/* Amazon has said no: for so many seconds, nobody asks. */
-static void
-block(enum op op, double seconds)
-{
-	struct bucket b[OPS];
-
-	begin_buckets(b);
-	b[op].tokens = 0;
-	b[op].blocked_until = b[op].at + seconds;
-	end_buckets(b);
-}
-
-/* Answers say what the rate is, if it is not the usual one. */
-static void
-learn_rate(enum op op, const struct http_res *res)
-{
-	const char *text = http_header(sp.http, "x-amzn-RateLimit-Limit");
-	double rate = text == NULL ? 0 : strtod(text, NULL);
-	struct bucket b[OPS];
-
-	if (res->status == 429 || !(rate > 0 && rate <= 1000))
-		return;
-	begin_buckets(b);
-	b[op].rate = rate;
-	end_buckets(b);
 }
 
 /* ---- the ledger */
@@ -480,357 +276,7 @@ fail(struct request *r)
 	nd_failed();
 }
 
-/* ---- requests to Amazon */
-
-static int
-region(const struct market *market)
-{
-	return strcmp(market->region, "NA") == 0 ? 0
-	    : strcmp(market->region, "EU") == 0  ? 1
-						 : 2;
-}
-
-static const char *
-base_url(const struct market *market)
-{
-	static const char *const urls[] = {
-	    "https://sellingpartnerapi-na.amazon.com",
-	    "https://sellingpartnerapi-eu.amazon.com",
-	    "https://sellingpartnerapi-fe.amazon.com"};
-
-	return conf_or("SP_API_URL", urls[region(market)]);
-}
-
-static const char *
-refresh_token(const struct market *market)
-{
-	char name[64];
-	const char *token;
-
-	snprintf(name, sizeof(name), "SP_API_REFRESH_TOKEN_%s", market->region);
-	token = conf_get(name);
-	return token != NULL ? token
-			     : conf_need("SP_API_REFRESH_TOKEN",
-				   "what Amazon gave when you authorized the "
-				   "app for your seller account");
-}
-
-/* Put stars over what nobody is to see in the other side's words. */
-static void
-hide(char *words)
-{
-	static const char *const names[] = {"SP_API_REFRESH_TOKEN",
-	    "SP_API_REFRESH_TOKEN_NA", "SP_API_REFRESH_TOKEN_EU",
-	    "SP_API_REFRESH_TOKEN_FE"};
-	const char *secret;
-
-	conf_hide(words, sp.client_secret);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if ((secret = conf_get(names[i])) != NULL)
-			conf_hide(words, secret);
-	for (int i = 0; i < 3; i++)
-		if ((secret = strchr(sp.token[i], ' ')) != NULL)
-			conf_hide(words, secret + 1);
-}
-
-/* End the run: what is done so far is written, and no `end`. */
-static _Noreturn void
-stop(int status)
-{
-	run_stop(status);
-}
-
-/* What each error of Login with Amazon asks of the user. */
-static const struct {
-	const char *error, *advice;
-	int status;
-} lwa_errors[] = {
-    {"invalid_client",
-	"the client id or secret is wrong, or the secret has expired (it has "
-	"to be renewed every 180 days): look at the app's LWA credentials and "
-	"set SP_API_CLIENT_ID and SP_API_CLIENT_SECRET",
-	EX_NOPERM},
-    {"invalid_grant",
-	"the refresh token was revoked, or belongs to another app or region: "
-	"authorize the app again and set SP_API_REFRESH_TOKEN",
-	EX_NOPERM},
-    {"unauthorized_client",
-	"the app may not do this: look at its roles and its state in the "
-	"developer console",
-	EX_NOPERM},
-    {"access_denied",
-	"the seller or Amazon denies the app access: authorize it again",
-	EX_NOPERM},
-    {"invalid_scope", "the app has no such scope: authorize it again",
-	EX_NOPERM},
-    {"invalid_request",
-	"a setting is malformed: look at SP_API_CLIENT_ID, "
-	"SP_API_CLIENT_SECRET and SP_API_REFRESH_TOKEN",
-	EX_CONFIG},
-    {"unsupported_grant_type", "LWA_URL is not Login with Amazon's",
-	EX_PROTOCOL},
-    {"server_error", "try again later", EX_TEMPFAIL},
-    {"temporarily_unavailable", "try again later", EX_TEMPFAIL}};
-
-/* Login with Amazon gave no token: say why, and what to do, and end. */
-static _Noreturn void
-stop_for_lwa(const struct http_res *res)
-{
-	struct json_field parts[] = {
-	    JSON_FIELD("error"), JSON_FIELD("error_description"), JSON_END};
-	struct json_slice body = {res->body, res->len};
-	struct json_error e;
-	char error[WORDS_SIZE] = "", more[WORDS_SIZE] = "";
-
-	if (json_scan(body, parts, &e)) {
-		read_words(error, sizeof(error), parts[0].val);
-		read_words(more, sizeof(more), parts[1].val);
-		hide(error);
-		hide(more);
-	}
-	for (size_t i = 0; i < sizeof(lwa_errors) / sizeof(lwa_errors[0]); i++)
-		if (strcmp(error, lwa_errors[i].error) == 0) {
-			warnx("Login with Amazon: %s (%s): %s", error, more,
-			    lwa_errors[i].advice);
-			stop(lwa_errors[i].status);
-		}
-	if (res->outcome == HTTP_REFUSED && error[0] != '\0')
-		warnx("Login with Amazon: %s (%s)", error, more);
-	else
-		warnx("Login with Amazon: %s%s", res->why,
-		    res->outcome == HTTP_LATER ? "; try again later" : "");
-	stop(error[0] != '\0' && res->status >= 400 && res->status < 500 &&
-		    res->outcome != HTTP_LATER
-		? EX_NOPERM
-		: http_status(res));
-}
-
-static double
-time_left(void)
-{
-	double left = sp.deadline - http_clock();
-
-	return left > 0 ? left : 0;
-}
-
-/* Take the token out of Login with Amazon's answer. */
-static void
-take_token(int region, struct http_res *res)
-{
-	struct json_field parts[] = {
-	    JSON_FIELD("access_token"), JSON_FIELD("expires_in"), JSON_END};
-	struct json_slice body = {res->body, res->len};
-	struct json_error e;
-	char token[HEADER_SIZE - 64];
-	long long seconds = 3600;
-	size_t n;
-
-	if (res->outcome != HTTP_OK)
-		stop_for_lwa(res);
-	if (!json_scan(body, parts, &e) || parts[0].val.len >= 3000 ||
-	    (n = json_text(parts[0].val, token)) == 0) {
-		res->outcome = HTTP_BROKEN;
-		snprintf(res->why, sizeof(res->why), "not the answer expected");
-		stop_for_lwa(res);
-	}
-	token[n] = '\0';
-	for (size_t i = 0; i < n; i++)
-		if (token[i] <= ' ' || token[i] > '~')
-			errx(EX_PROTOCOL,
-			    "Login with Amazon: a token that "
-			    "cannot stand in a header");
-	json_int(parts[1].val, 1, DAY, &seconds);
-	snprintf(
-	    sp.token[region], HEADER_SIZE, "x-amz-access-token: %s", token);
-	sp.token_until[region] = http_clock() + (double)seconds - 60;
-}
-
-/* Have a token for the region of a marketplace. */
-static void
-need_token(const struct market *market)
-{
-	const char *const headers[] = {
-	    "Content-Type: application/x-www-form-urlencoded;charset=UTF-8",
-	    sp.agent, NULL};
-	char form[3 * HEADER_SIZE] = "";
-	struct http_req req = {.url = sp.lwa_url,
-	    .headers = headers,
-	    .body = form + 1,
-	    .max_wait = time_left()};
-	int i = region(market);
-	struct http_res res;
-
-	if (sp.token[i][0] != '\0' && http_clock() < sp.token_until[i])
-		return;
-	if (!http_param(form, sizeof(form), "grant_type", "refresh_token") ||
-	    !http_param(
-		form, sizeof(form), "refresh_token", refresh_token(market)) ||
-	    !http_param(form, sizeof(form), "client_id", sp.client_id) ||
-	    !http_param(form, sizeof(form), "client_secret", sp.client_secret))
-		errx(EX_CONFIG, "the SP_API_ settings are too long");
-	req.len = strlen(form + 1);
-	sp.calls++;
-	res = http_do(sp.http, &req);
-	take_token(i, &res);
-}
-
-/* What Amazon says is wrong: the first of its errors. */
-static void
-read_error(const struct http_res *res, char *words, size_t size)
-{
-	struct json_field top[] = {JSON_FIELD("errors"), JSON_END};
-	struct json_field parts[] = {JSON_FIELD("code"), JSON_FIELD("message"),
-	    JSON_FIELD("details"), JSON_END};
-	struct json_slice body = {res->body, res->len};
-	const char *id = http_header(sp.http, "x-amzn-RequestId");
-	char text[3][WORDS_SIZE / 4] = {"", "", ""};
-	struct json_error e;
-	struct json_iter it;
-
-	if (json_scan(body, top, &e)) {
-		it = json_walk(top[0].val);
-		if (json_next(&it) && json_scan(it.val, parts, &e))
-			for (int i = 0; i < 3; i++)
-				read_words(
-				    text[i], sizeof(text[i]), parts[i].val);
-	}
-	snprintf(words, size, "%s%s%s%s%s%s", res->why,
-	    text[0][0] == '\0' ? "" : ": ", text[0],
-	    text[1][0] == '\0' ? "" : ": ", text[1],
-	    text[2][0] == '\0' ? "" : " ");
-	snprintf(words + strlen(words), size - strlen(words), "%s%s%.60s%s",
-	    text[2], id == NULL ? "" : " (request ", id == NULL ? "" : id,
-	    id == NULL ? "" : ")");
-	for (char *p = words; *p != '\0'; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	hide(words);
-}
-
-/* http_do's question how long a 429 wants to be waited for: not by it, for
- * other reports can be seen to meanwhile. */
-static double
-wants(struct http *h, void *arg, const struct http_res *res)
-{
-	(void)h;
-	(void)arg;
-	return res->status == 429 ? 2 * DAY : -1;
-}
-
-static bool
-token_expired(const struct http_res *res)
-{
-	return res->status == 403 && strstr(res->body, "expired") != NULL &&
-	    strstr(res->body, "secret") == NULL;
-}
-
-static void
-make_url(
-    char *url, const struct market *market, const char *path, const char *id)
-{
-	if (snprintf(url, URL_SIZE, "%s%s%s", base_url(market), path, id) >=
-	    URL_SIZE)
-		errx(EX_CONFIG, "SP_API_URL is too long");
-}
-
-/*
- * One call of an operation.  A token that has expired in the meantime is
- * renewed, once.  Without credentials that work the run is over: 77.
- */
-static struct http_res
-call(enum op op, const struct market *market, const char *url,
-    const char *method, const char *body)
-{
-	int i = region(market);
-	const char *const headers[] = {sp.token[i], sp.agent,
-	    "Accept: application/json",
-	    body == NULL ? NULL : "Content-Type: application/json", NULL};
-	struct http_req req = {.url = url,
-	    .headers = headers,
-	    .method = method,
-	    .body = body,
-	    .len = body == NULL ? 0 : strlen(body),
-	    .wants = wants,
-	    .once = op == CREATE,
-	    .max_wait = time_left() < 60 ? time_left() : 60};
-	struct http_res res;
-
-	for (int tries = 0;; tries++) {
-		need_token(market);
-		sp.calls++;
-		res = http_do(sp.http, &req);
-		if (tries > 0 || !token_expired(&res))
-			break;
-		sp.token[i][0] = '\0';
-	}
-	learn_rate(op, &res);
-	return res;
-}
-
-static bool
-refused(const struct http_res *res)
-{
-	return res->status == 401 || res->status == 403;
-}
-
-/* No credentials, no role, or not what answers there. */
-static _Noreturn void
-stop_for(enum op op, const struct http_res *res)
-{
-	char words[WORDS_SIZE];
-	const char *advice = "";
-
-	read_error(res, words, sizeof(words));
-	if (strstr(res->body, "secret") != NULL)
-		advice = ": the client secret has expired; renew it in the "
-			 "developer console and set SP_API_CLIENT_SECRET";
-	else if (res->status == 403)
-		advice = ": is the Brand Analytics role there, and was the app "
-			 "authorized again since? Is it the right region?";
-	else if (res->outcome == HTTP_LATER)
-		advice = "; try again later";
-	warnx("Amazon: %s: %s%s", limits[op].name, words, advice);
-	stop(http_status(res));
-}
-
-/* The seconds that an answer of 429 asks for, or else so many. */
-static double
-retry_after(double otherwise)
-{
-	const char *text = http_header(sp.http, "Retry-After");
-	double seconds = text == NULL ? 0 : strtod(text, NULL);
-
-	return seconds > 0 && seconds <= DAY ? seconds : otherwise;
-}
-
 /* ---- a look whether Amazon has a report already */
-
-/* A time as Amazon writes it: with Z, or an offset of none; 0 if it is none. */
-static int64_t
-read_time(struct json_slice val)
-{
-	char text[64];
-	struct json_slice z = {text, val.len};
-	int64_t t;
-
-	if (json_kind(val) != JSON_STRING || val.len >= sizeof(text))
-		return 0;
-	memcpy(text, val.s, val.len);
-	if (val.len > 8 && memcmp(text + val.len - 7, "+00:00\"", 7) == 0) {
-		memcpy(text + val.len - 7, "Z\"", 2);
-		z.len -= 5;
-	}
-	return when_read(z, &t) ? t : 0;
-}
-
-static bool
-day_is(struct json_slice val, int64_t day)
-{
-	int64_t its;
-
-	return json_kind(val) == JSON_STRING && val.len >= 12 &&
-	    when_day(val.s + 1, 10, &its) && its == day;
-}
 
 /* Since when a report could have been asked for that the ledger does not know
  * of: it was planned then, or failed. */
@@ -839,17 +285,6 @@ look_from(const struct request *r)
 {
 	return r->updated_at == 0 ? when_now() - DAY
 				  : r->updated_at - CLOCK_SLACK;
-}
-
-static bool
-holds(struct json_slice list, const char *id)
-{
-	struct json_iter it = json_walk(list);
-
-	while (json_next(&it))
-		if (json_is(it.val, id))
-			return true;
-	return false;
 }
 
 static bool
@@ -877,17 +312,17 @@ adopt(struct json_slice report)
 	for (size_t i = 0; i < sp.n; i++) {
 		struct request *r = &sp.requests[i];
 
-		if (r->step != LOOK || r->looks < 0 ||
-		    read_time(p[2].val) < look_from(r) ||
-		    !holds(p[3].val, r->market->id) ||
-		    !day_is(p[4].val, r->day) || !day_is(p[5].val, r->day))
+		if (r->step != LOOK || spapi_time(p[2].val) < look_from(r) ||
+		    !report_holds(p[3].val, r->market->id) ||
+		    !report_day_is(p[4].val, r->day) ||
+		    !report_day_is(p[5].val, r->day))
 			continue;
 		read_id(r->report_id, sizeof(r->report_id), p[0].val);
 		if (r->report_id[0] == '\0')
 			continue;
 		warnx("%s: report %s was asked for before; going on with it",
 		    r->id, r->report_id);
-		r->asked_at = read_time(p[2].val);
+		r->asked_at = spapi_time(p[2].val);
 		r->attempts += strcmp(r->status, "creating") != 0;
 		r->status = "created";
 		r->document_id[0] = '\0';
@@ -912,7 +347,7 @@ take_page(const struct http_res *res, char *next, size_t size)
 	next[0] = '\0';
 	if (!json_scan(body, top, &e)) {
 		warnx("Amazon: getReports: column %zu: %s", e.column, e.why);
-		stop(EX_PROTOCOL);
+		run_stop(EX_PROTOCOL);
 	}
 	it = json_walk(top[0].val);
 	while (json_next(&it))
@@ -923,105 +358,112 @@ take_page(const struct http_res *res, char *next, size_t size)
 	}
 }
 
-/* The requests of a region, and since when their reports may be there. */
-static int64_t
-looked_for(const struct market *market, char *ids, size_t size)
+/* Whether a request waits for a look at the reports of a marketplace now. */
+static bool
+looks_in(const struct request *r, const struct market *market)
 {
-	int64_t since = when_now();
+	return r->step == LOOK && r->market == market && r->at <= http_clock();
+}
 
-	ids[0] = '\0';
-	for (size_t i = 0; i < sp.n; i++) {
-		const struct request *r = &sp.requests[i];
-		size_t len = strlen(ids);
+/* Since when reports for them may be there.  Amazon keeps them for 90 days and
+ * takes no time before. */
+static int64_t
+look_since(const struct market *market)
+{
+	int64_t since = when_now(), oldest = since - 89 * DAY;
 
-		if (r->step != LOOK || region(r->market) != region(market))
-			continue;
-		if (look_from(r) < since)
-			since = look_from(r);
-		if (strstr(ids, r->market->id) == NULL)
-			snprintf(ids + len, size - len, "%s%s",
-			    len == 0 ? "" : ",", r->market->id);
-	}
-	/* Amazon keeps them for 90 days and takes no time before. */
-	if (since < when_now() - 89 * DAY)
-		since = when_now() - 89 * DAY;
-	return since;
+	for (size_t i = 0; i < sp.n; i++)
+		if (looks_in(&sp.requests[i], market) &&
+		    look_from(&sp.requests[i]) < since)
+			since = look_from(&sp.requests[i]);
+	return since < oldest ? oldest : since;
 }
 
 static void
 list_url(char *url, const struct market *market, const char *next)
 {
-	char ids[512], since[WHEN_SIZE];
+	char since[WHEN_SIZE];
 	bool fits;
 
-	make_url(url, market, REPORTS "/reports", "");
-	if (next[0] != '\0') { /* which has to stand alone */
-		fits = http_param(url, URL_SIZE, "nextToken", next);
-	} else {
-		when_text(looked_for(market, ids, sizeof(ids)), since);
-		fits = http_param(url, URL_SIZE, "reportTypes", REPORT_TYPE) &&
-		    http_param(url, URL_SIZE, "marketplaceIds", ids) &&
-		    http_param(url, URL_SIZE, "pageSize", "100") &&
-		    http_param(url, URL_SIZE, "createdSince", since);
-	}
+	spapi_url(url, market, REPORTS "/reports", "");
+	if (next[0] != '\0') /* which has to stand alone */
+		fits = http_param(url, SPAPI_URL_SIZE, "nextToken", next);
+	else
+		fits = http_param(
+			   url, SPAPI_URL_SIZE, "reportTypes", REPORT_TYPE) &&
+		    http_param(
+			url, SPAPI_URL_SIZE, "marketplaceIds", market->id) &&
+		    http_param(url, SPAPI_URL_SIZE, "pageSize", "100") &&
+		    http_param(url, SPAPI_URL_SIZE, "createdSince",
+			when_text(look_since(market), since));
 	if (!fits)
 		errx(EX_CONFIG, "SP_API_URL is too long");
 }
 
 static void
-leave_all(enum step step, const struct market *market, double wait)
+look_later(const struct market *market, double wait)
 {
 	for (size_t i = 0; i < sp.n; i++)
-		if (sp.requests[i].step == step &&
-		    region(sp.requests[i].market) == region(market))
-			go(&sp.requests[i], step, wait);
+		if (looks_in(&sp.requests[i], market))
+			go(&sp.requests[i], LOOK, wait);
 }
 
-/* After a look, all that was looked for and not found can be asked for. */
+/* What was looked for and not found can be asked for; but what may still be on
+ * its way is looked for once more. */
 static void
 end_look(const struct market *market)
 {
+	int64_t t = when_now();
+
 	for (size_t i = 0; i < sp.n; i++) {
 		struct request *r = &sp.requests[i];
 
-		if (r->step != LOOK || region(r->market) != region(market))
+		if (!looks_in(r, market))
 			continue;
-		/* What may be on its way is looked for once more. */
-		if (strcmp(r->status, "creating") == 0 && ++r->looks < 2)
+		if (strcmp(r->status, "creating") == 0 && ++r->looks < 2 &&
+		    t - r->asked_at < 600)
 			go(r, LOOK, sp.ask_wait);
 		else
 			go(r, ASK, 0);
 	}
 }
 
-/* Look for the reports of all requests of a region that wait for it. */
-static void
-look(struct request *r)
+/* Have a page of the list, once the rate allows it. */
+static struct http_res
+get_page(const struct market *market, const char *next)
 {
-	const struct market *market = r->market;
-	char url[URL_SIZE], next[URL_SIZE / 2] = "";
-	struct http_res res;
+	char url[SPAPI_URL_SIZE];
 	double wait;
 
-	for (int page = 0; page < PAGES_MAX; page++) {
-		if ((wait = spend(LIST)) > 0 && wait > time_left())
-			break;
-		http_sleep(wait > 0 ? wait : 0);
-		if (wait > 0)
-			spend(LIST);
-		list_url(url, market, next);
-		res = call(LIST, market, url, NULL, NULL);
-		if (res.status == 429) {
-			block(LIST, retry_after(1 / limits[LIST].rate));
-			leave_all(LOOK, market, 1 / limits[LIST].rate);
+	while ((wait = spapi_spend(SPAPI_GET_REPORTS)) > 0)
+		http_sleep(wait);
+	list_url(url, market, next);
+	return spapi_call(SPAPI_GET_REPORTS, market, url, NULL, NULL);
+}
+
+/* Look for the reports of all requests of a region that wait for it. */
+static void
+look(const struct market *market)
+{
+	char next[SPAPI_URL_SIZE / 2] = "";
+	struct http_res res;
+	int pages = 0;
+
+	do {
+		res = get_page(market, next);
+		if (res.outcome == HTTP_LATER) {
+			double wait =
+			    spapi_said(spapi_interval(SPAPI_GET_REPORTS));
+
+			if (res.status == 429)
+				spapi_block(SPAPI_GET_REPORTS, wait);
+			look_later(market, wait);
 			return;
 		}
 		if (res.outcome != HTTP_OK)
-			stop_for(LIST, &res);
+			spapi_stop(SPAPI_GET_REPORTS, &res);
 		take_page(&res, next, sizeof(next));
-		if (next[0] == '\0')
-			break;
-	}
+	} while (next[0] != '\0' && ++pages < PAGES_MAX);
 	end_look(market);
 }
 
@@ -1069,21 +511,22 @@ static void
 take_back(struct request *r)
 {
 	r->attempts--;
-	r->status = r->before;
+	r->status = r->status_before;
+	r->asked_at = r->asked_before;
 }
 
 /* Amazon's quota is used up: it is left for this run, or for a later one. */
 static void
 wait_for_quota(struct request *r)
 {
-	double wait = retry_after(sp.ask_wait);
+	double wait = spapi_said(sp.ask_wait);
 
 	if (sp.ask_wait < 900)
 		sp.ask_wait *= 2;
-	block(CREATE, wait);
+	spapi_block(SPAPI_CREATE_REPORT, wait);
 	take_back(r);
-	set_error(r, "");
-	if (wait > time_left()) {
+	if (wait > spapi_time_left()) {
+		set_error(r, "Amazon's quota is used up");
 		put_off(r, r->status, wait);
 		return;
 	}
@@ -1095,14 +538,14 @@ wait_for_quota(struct request *r)
 static void
 take_refusal(struct request *r, const struct http_res *res)
 {
-	char words[WORDS_SIZE];
+	char words[SPAPI_WORDS_SIZE];
 
 	if (res->status == 429) {
 		wait_for_quota(r);
 		return;
 	}
-	read_error(res, words, sizeof(words));
-	if (res->ambiguous && !refused(res)) {
+	spapi_words(res, words);
+	if (res->ambiguous && !spapi_refused(res)) {
 		warnx("%s: %s: looking whether Amazon has it all the same",
 		    r->id, words);
 		r->looks = 0;
@@ -1116,39 +559,45 @@ take_refusal(struct request *r, const struct http_res *res)
 	}
 	take_back(r);
 	put_request(r);
-	stop_for(CREATE, res);
+	spapi_stop(SPAPI_CREATE_REPORT, res);
 }
 
+/* It is said before it is done, so that nobody asks a second time. */
 static void
-ask(struct request *r)
+begin_asking(struct request *r)
 {
-	char url[URL_SIZE], body[1024];
-	struct http_res res;
-	double wait = spend(CREATE);
-
-	if (wait > 0 && wait > time_left()) {
-		put_off(r, r->status, wait);
-		return;
-	}
-	if (wait > 0 || ++r->asks > ATTEMPTS_MAX) {
-		if (wait > 0)
-			go(r, ASK, wait);
-		else
-			put_off(r, r->status, sp.ask_wait);
-		return;
-	}
-	need_token(r->market);
 	if (strcmp(r->status, "creating") != 0) {
-		r->before = r->status;
+		r->status_before = r->status;
+		r->asked_before = r->asked_at;
 		r->attempts++;
 	}
 	r->status = "creating";
 	r->asked_at = when_now();
 	r->not_before = 0;
+	set_error(r, "");
 	put_request(r);
-	make_url(url, r->market, REPORTS "/reports", "");
+}
+
+static void
+ask(struct request *r)
+{
+	char url[SPAPI_URL_SIZE], body[1024];
+	struct http_res res;
+	double wait;
+
+	if (r->asks++ == ASKS_MAX) {
+		put_off(r, r->status, sp.ask_wait);
+		return;
+	}
+	if ((wait = spapi_spend(SPAPI_CREATE_REPORT)) > 0) {
+		r->asks--;
+		go(r, ASK, wait);
+		return;
+	}
+	begin_asking(r);
+	spapi_url(url, r->market, REPORTS "/reports", "");
 	make_body(r, body, sizeof(body));
-	res = call(CREATE, r->market, url, NULL, body);
+	res = spapi_call(SPAPI_CREATE_REPORT, r->market, url, NULL, body);
 	if (res.outcome == HTTP_OK)
 		take_report(r, &res);
 	else
@@ -1195,15 +644,15 @@ take_fatal(struct request *r)
 static void
 cancel(struct request *r)
 {
-	char url[URL_SIZE];
+	char url[SPAPI_URL_SIZE];
 	struct http_res res;
 
-	if (spend(CANCEL) > 0)
+	if (spapi_spend(SPAPI_CANCEL_REPORT) > 0)
 		return;
-	make_url(url, r->market, REPORTS "/reports/", r->report_id);
-	res = call(CANCEL, r->market, url, "DELETE", NULL);
-	if (refused(&res))
-		stop_for(CANCEL, &res);
+	spapi_url(url, r->market, REPORTS "/reports/", r->report_id);
+	res = spapi_call(SPAPI_CANCEL_REPORT, r->market, url, "DELETE", NULL);
+	if (spapi_refused(&res))
+		spapi_stop(SPAPI_CANCEL_REPORT, &res);
 	if (res.outcome != HTTP_OK)
 		return; /* it has left the queue, then */
 	set_error(r, "cancelled by us, after 24 hours in Amazon's queue");
@@ -1236,7 +685,7 @@ watch_again(struct request *r)
 static void
 take_unknown_report(struct request *r, const struct http_res *res)
 {
-	read_error(res, r->error, sizeof(r->error));
+	spapi_words(res, r->error);
 	warnx("%s: report %s: %s", r->id, r->report_id, r->error);
 	if (r->attempts >= ATTEMPTS_MAX) {
 		fail(r);
@@ -1274,7 +723,7 @@ take_status(struct request *r, struct json_slice status, bool document)
 		    json_is(status, "IN_QUEUE") ? "IN_QUEUE" : "IN_PROGRESS";
 
 		if (!json_is(status, next)) {
-			read_words(words, sizeof(words), status);
+			json_words(status, words, sizeof(words));
 			warnx("%s: a status that is not known: '%s'", r->id,
 			    words);
 		}
@@ -1291,18 +740,18 @@ watch(struct request *r)
 {
 	struct json_field parts[] = {JSON_FIELD("processingStatus"),
 	    JSON_FIELD("reportDocumentId"), JSON_END};
-	char url[URL_SIZE];
+	char url[SPAPI_URL_SIZE];
 	struct http_res res;
 	struct json_slice body;
 	struct json_error e;
 	double wait;
 
-	if ((wait = spend(POLL)) > 0) {
+	if ((wait = spapi_spend(SPAPI_GET_REPORT)) > 0) {
 		go(r, WATCH, wait);
 		return;
 	}
-	make_url(url, r->market, REPORTS "/reports/", r->report_id);
-	res = call(POLL, r->market, url, NULL, NULL);
+	spapi_url(url, r->market, REPORTS "/reports/", r->report_id);
+	res = spapi_call(SPAPI_GET_REPORT, r->market, url, NULL, NULL);
 	body.s = res.body;
 	body.len = res.len;
 	if (res.outcome == HTTP_OK && json_scan(body, parts, &e) &&
@@ -1313,7 +762,7 @@ watch(struct request *r)
 		take_unknown_report(r, &res);
 	} else if (res.outcome == HTTP_LATER) {
 		if (res.status == 429)
-			block(POLL, retry_after(1));
+			spapi_block(SPAPI_GET_REPORT, spapi_said(1));
 		watch_again(r);
 	} else {
 		if (res.outcome == HTTP_OK) {
@@ -1321,233 +770,58 @@ watch(struct request *r)
 			snprintf(res.why, sizeof(res.why),
 			    "not the answer expected");
 		}
-		stop_for(POLL, &res);
+		spapi_stop(SPAPI_GET_REPORT, &res);
 	}
 }
 
 /* ---- documents */
-
-static bool
-granularity_is(struct json_slice options, const char *asin)
-{
-	struct json_field p[] = {JSON_FIELD("dateGranularity"),
-	    JSON_FIELD("asinGranularity"), JSON_END};
-	struct json_error e;
-
-	return json_scan(options, p, &e) && json_is(p[0].val, "DAY") &&
-	    json_is(p[1].val, asin);
-}
-
-/* What the document says that it is; how that is not what was asked for. */
-static const char *
-compare(const struct request *r, const struct json_field *p)
-{
-	if (!json_is(p[0].val, REPORT_TYPE))
-		return "it is of another type";
-	if (!granularity_is(p[1].val, r->granularity))
-		return "it is of another granularity";
-	if (!day_is(p[2].val, r->day) || !day_is(p[3].val, r->day))
-		return "it is of another day";
-	if (!holds(p[4].val, r->market->id))
-		return "it is of another marketplace";
-	return NULL;
-}
-
-static void
-take_specification(struct json_slice val)
-{
-	struct json_field p[] = {JSON_FIELD("reportType"),
-	    JSON_FIELD("reportOptions"), JSON_FIELD("dataStartTime"),
-	    JSON_FIELD("dataEndTime"), JSON_FIELD("marketplaceIds"), JSON_END};
-	struct document *d = &sp.doc;
-	char id[64] = "";
-	struct json_error e;
-	struct json_iter it;
-
-	d->specified = true;
-	if (!json_scan(val, p, &e)) {
-		d->mismatch = "its reportSpecification makes no sense";
-		return;
-	}
-	if (d->of != NULL) {
-		d->mismatch = compare(d->of, p);
-		return;
-	}
-	it = json_walk(p[4].val);
-	if (json_next(&it))
-		read_words(id, sizeof(id), it.val);
-	d->market = market_find(id);
-	d->days = granularity_is(p[1].val, "CHILD") ||
-	    granularity_is(p[1].val, "SKU") ||
-	    granularity_is(p[1].val, "PARENT");
-	if (!json_is(p[0].val, REPORT_TYPE))
-		d->mismatch = "it is of another type";
-	else if (d->market == NULL)
-		d->mismatch = "it is of no marketplace that is known";
-	else if (p[2].val.len < 12 || p[3].val.len < 12 ||
-	    !when_day(p[2].val.s + 1, 10, &d->from) ||
-	    !when_day(p[3].val.s + 1, 10, &d->to))
-		d->mismatch = "it does not say of which days it is";
-}
-
-static void
-put_row(const char *type, const char *date, struct json_slice data)
-{
-	run_record(type);
-	nd_field_str("marketplace", sp.doc.market->code);
-	nd_field_str("date", date);
-	nd_field_str("report_id", sp.doc.report_id);
-	nd_field_str("fetched_at", sp.doc.fetched_at);
-	nd_field("data", data);
-	nd_puts("}\n");
-	sp.rows++;
-}
-
-/* The day of a row of byDate, which says it itself. */
-static bool
-row_day(struct json_slice row, char date[WHEN_DAY_SIZE])
-{
-	struct json_field p[] = {JSON_FIELD("date"), JSON_END};
-	struct json_error e;
-	int64_t day;
-
-	if (!json_scan(row, p, &e) || json_kind(p[0].val) != JSON_STRING ||
-	    !when_day(p[0].val.s + 1, p[0].val.len - 2, &day))
-		return false;
-	when_day_text(day, date);
-	return day >= sp.doc.from && day <= sp.doc.to;
-}
-
-/* A row on its way out.  What another try has let out is not said again. */
-static void
-put_element(bool by_asin, struct json_slice row)
-{
-	struct document *d = &sp.doc;
-	char date[WHEN_DAY_SIZE];
-	struct json_error e;
-
-	if (d->by_asin + d->by_date <= d->out)
-		return;
-	d->out++;
-	if (!json_valid(row, &e)) {
-		warnx("report %s: a row of %s: column %zu: %s", d->report_id,
-		    by_asin ? "byAsin" : "byDate", e.column, e.why);
-	} else if (by_asin && d->from == d->to) {
-		put_row("sp_sales_by_asin", when_day_text(d->from, date), row);
-		return;
-	} else if (!by_asin && d->days && row_day(row, date)) {
-		put_row("sp_sales_by_date", date, row);
-		return;
-	} else if (d->refused == 0) {
-		warnx("report %s: %s", d->report_id,
-		    by_asin ? "the rows of byAsin are of several days at once"
-			    : "a row of byDate is of none of its days");
-	}
-	d->refused++;
-	nd_failed();
-}
-
-/* A part of a document. */
-static void
-take_part(void *arg, const char *name, bool element, struct json_slice val)
-{
-	struct document *d = &sp.doc;
-	bool by_asin = strcmp(name, "salesAndTrafficByAsin") == 0;
-
-	(void)arg;
-	if (!element && strcmp(name, "reportSpecification") == 0) {
-		take_specification(val);
-	} else if (element &&
-	    (by_asin || strcmp(name, "salesAndTrafficByDate") == 0)) {
-		if (by_asin)
-			d->by_asin++;
-		else
-			d->by_date++;
-		if (!d->checking)
-			put_element(by_asin, val);
-	}
-}
-
-static bool
-unpacked(void *arg, const char *data, size_t len)
-{
-	(void)arg;
-	return split_feed(sp.split, data, len);
-}
-
-static bool
-kept(void *arg, const char *data, size_t len)
-{
-	size_t room = FATAL_TEXT_MAX - sp.text_len;
-
-	(void)arg;
-	len = len < room ? len : room;
-	memcpy(sp.text + sp.text_len, data, len);
-	sp.text_len += len;
-	return true;
-}
-
-static void
-begin_document(void *arg)
-{
-	(void)arg;
-	gunzip_reset(sp.gunzip);
-	split_reset(sp.split);
-	sp.doc.by_asin = sp.doc.by_date = 0;
-	sp.doc.specified = false;
-	sp.doc.mismatch = NULL;
-	sp.text_len = 0;
-}
-
-static bool
-take_bytes(void *arg, const char *data, size_t len)
-{
-	(void)arg;
-	return gunzip_feed(sp.gunzip, data, len);
-}
-
-/* Why what came is no document, or NULL. */
-static const char *
-document_why(void)
-{
-	const char *why = gunzip_why(sp.gunzip);
-
-	if (why == NULL && !split_whole(sp.split))
-		why = split_why(sp.split);
-	return why;
-}
 
 /* Whether a URL may be followed: to Amazon's store; or to loopback, where the
  * API itself is said to be on loopback. */
 static bool
 trusted(const struct market *market, const char *url)
 {
-	if (http_is_local(base_url(market)))
+	if (spapi_is_local(market))
 		return http_is_local(url);
 	return http_is_within(url, "amazonaws.com");
 }
+
+/* Where Amazon's answer says that the document is; empty if nowhere. */
+static void
+read_location(const struct http_res *res, char *location, size_t size)
+{
+	struct json_field parts[] = {JSON_FIELD("url"), JSON_END};
+	struct json_slice body = {res->body, res->len};
+	struct json_error e;
+	size_t n = 0;
+
+	if (json_scan(body, parts, &e) && parts[0].val.len < size)
+		n = json_text(parts[0].val, location);
+	location[n] = '\0';
+	if (strlen(location) != n)
+		location[0] = '\0'; /* a NUL within it */
+}
+
+static void drop_document(struct request *, const char *why);
 
 /* Ask where the document is; false if that has to wait, or has failed. */
 static bool
 find_document(struct request *r, char *location, size_t size)
 {
-	struct json_field parts[] = {JSON_FIELD("url"), JSON_END};
-	char url[URL_SIZE];
+	char url[SPAPI_URL_SIZE];
 	struct http_res res;
-	struct json_slice body;
-	struct json_error e;
-	double wait;
-	size_t n;
+	double wait = spapi_spend(SPAPI_GET_DOCUMENT);
 
-	if ((wait = spend(DOCUMENT)) > 0) {
+	if (wait > 0) {
 		go(r, READ, wait);
 		return false;
 	}
-	make_url(url, r->market, REPORTS "/documents/", r->document_id);
-	res = call(DOCUMENT, r->market, url, NULL, NULL);
-	if (res.status == 429) {
-		wait = retry_after(1 / limits[DOCUMENT].rate);
-		block(DOCUMENT, wait);
+	spapi_url(url, r->market, REPORTS "/documents/", r->document_id);
+	res = spapi_call(SPAPI_GET_DOCUMENT, r->market, url, NULL, NULL);
+	if (res.outcome == HTTP_LATER) {
+		wait = spapi_said(spapi_interval(SPAPI_GET_DOCUMENT));
+		if (res.status == 429)
+			spapi_block(SPAPI_GET_DOCUMENT, wait);
 		go(r, READ, wait);
 		return false;
 	}
@@ -1555,110 +829,96 @@ find_document(struct request *r, char *location, size_t size)
 		take_unknown_report(r, &res);
 		return false;
 	}
-	body.s = res.body;
-	body.len = res.len;
 	if (res.outcome != HTTP_OK)
-		stop_for(DOCUMENT, &res);
-	if (!json_scan(body, parts, &e) || parts[0].val.len >= size ||
-	    (n = json_text(parts[0].val, location)) == 0) {
-		warnx("%s: getReportDocument gives no URL", r->id);
-		stop(EX_PROTOCOL);
-	}
-	location[n] = '\0';
-	if (strlen(location) != n || !trusted(r->market, location)) {
-		warnx("%s: the document is said to be where Amazon keeps none; "
-		      "not going there",
-		    r->id);
-		stop(EX_PROTOCOL);
+		spapi_stop(SPAPI_GET_DOCUMENT, &res);
+	read_location(&res, location, size);
+	if (trusted(r->market, location))
+		return true;
+	drop_document(r, "it is said to be where Amazon keeps none");
+	return false;
+}
+
+/* The same in the middle of a document, when it is this or nothing. */
+static bool
+find_again(struct request *r, char *location, size_t size)
+{
+	while (!find_document(r, location, size)) {
+		if (r->step != READ || r->at > sp.deadline)
+			return false;
+		http_sleep(r->at - http_clock());
 	}
 	return true;
 }
 
-/* http_do shows no URL past its '?', but this one's path is nobody's business
- * either: it says nothing itself, being tried by us. */
-static struct http_res
-download(const char *location)
+static void
+begin_reading(void *arg)
 {
+	report_again(arg);
+}
+
+static bool
+take_bytes(void *arg, const char *data, size_t len)
+{
+	return report_feed(arg, data, len);
+}
+
+/* What is wrong with a document after a download, or NULL. */
+static const char *
+download(struct report *doc, const char *location)
+{
+	static char words[SPAPI_WORDS_SIZE];
 	struct http_req req = {.url = location,
 	    .raw = true,
-	    .begin = begin_document,
+	    .begin = begin_reading,
 	    .take = take_bytes,
+	    .arg = doc,
 	    .once = true,
-	    .max_wait = 0};
+	    .max_time = spapi_time_left() + 1};
+	struct http_res res;
 
-	begin_document(NULL);
-	sp.calls++;
-	return http_do(sp.http, &req);
+	report_again(doc);
+	res = spapi_get(&req);
+	if (res.status == 200 && report_why(doc) != NULL)
+		return report_why(doc);
+	if (res.outcome == HTTP_OK)
+		return res.status == 200 ? NULL : "no answer that is one";
+	snprintf(words, sizeof(words), "%s", res.why);
+	return words;
 }
 
-/* What is wrong with what was downloaded, or NULL. */
-static const char *
-download_why(const struct http_res *res)
-{
-	static char words[WORDS_SIZE];
-	const char *why = gunzip_why(sp.gunzip);
-
-	if (res->status == 200 && res->outcome != HTTP_OK &&
-	    (why = document_why()) != NULL)
-		return why;
-	if (res->outcome != HTTP_OK) {
-		snprintf(words, sizeof(words), "%s", res->why);
-		return words;
-	}
-	return why;
-}
-
-/* The text of a document that says why a report failed. */
-static void
-take_reason(struct request *r)
-{
-	struct json_field parts[] = {JSON_FIELD("errorDetails"), JSON_END};
-	struct json_slice text = {sp.text, sp.text_len};
-	struct json_error e;
-	char words[WORDS_SIZE - 32];
-	size_t n = text.len < sizeof(words) ? text.len : sizeof(words) - 1;
-
-	memcpy(words, sp.text, n);
-	words[n] = '\0';
-	if (json_scan(text, parts, &e) && parts[0].val.s != NULL)
-		read_words(words, sizeof(words), parts[0].val);
-	for (char *p = words; *p != '\0'; p++)
-		if (*p < ' ' || *p > '~')
-			*p = *p == '\n' ? ' ' : '?';
-	snprintf(r->error, sizeof(r->error), "failed at Amazon: %s", words);
-}
-
+/* The document of a report that failed says why. */
 static void
 read_reason(struct request *r)
 {
-	struct gunzip *documents = sp.gunzip;
-	char location[URL_SIZE];
-	struct http_res res;
+	static const struct report_ask whatever;
+	char location[SPAPI_URL_SIZE], words[SPAPI_WORDS_SIZE - 32];
+	struct report *doc;
 
 	if (!find_document(r, location, sizeof(location)))
 		return;
-	sp.gunzip = gunzip_new(kept, NULL);
-	res = download(location);
-	if (res.outcome == HTTP_OK && gunzip_why(sp.gunzip) == NULL)
-		take_reason(r);
-	gunzip_free(sp.gunzip);
-	sp.gunzip = documents;
+	doc = report_begin(&whatever, r->report_id, "");
+	download(doc, location);
+	report_reason(doc, words, sizeof(words));
+	if (words[0] != '\0')
+		snprintf(
+		    r->error, sizeof(r->error), "failed at Amazon: %s", words);
 	take_fatal(r);
 }
 
 /* What a whole document came to. */
 static void
-take_document(struct request *r)
+take_document(struct request *r, const struct report *doc)
 {
-	r->rows_by_asin = sp.doc.by_asin;
-	r->rows_by_date = sp.doc.by_date;
+	r->rows_by_asin = doc->by_asin;
+	r->rows_by_date = doc->by_date;
 	set_error(r, "");
-	if (sp.doc.by_asin == 0 && sp.doc.by_date == 0) {
+	run_count(doc->out);
+	sp.rows += doc->out;
+	if (doc->by_asin == 0 && doc->by_date == 0) {
 		take_nothing(r, "the report is empty");
 		return;
 	}
 	r->status = "DONE";
-	r->not_before = 0;
 	put_request(r);
 	r->step = SETTLED;
 }
@@ -1666,13 +926,12 @@ take_document(struct request *r)
 /* The document of a report that is not what was asked for, though Amazon said
  * so: it is of another app, perhaps. */
 static void
-drop_report(struct request *r)
+drop_report(struct request *r, const char *mismatch)
 {
-	char words[WORDS_SIZE];
+	char words[SPAPI_WORDS_SIZE];
 
 	snprintf(words, sizeof(words),
-	    "report %s is not what was asked for: %s", r->report_id,
-	    sp.doc.mismatch);
+	    "report %s is not what was asked for: %s", r->report_id, mismatch);
 	warnx("%s: %s", r->id, words);
 	set_error(r, words);
 	if (r->attempts >= ATTEMPTS_MAX) {
@@ -1688,7 +947,7 @@ drop_report(struct request *r)
 static void
 drop_document(struct request *r, const char *why)
 {
-	char words[WORDS_SIZE];
+	char words[SPAPI_WORDS_SIZE];
 
 	snprintf(words, sizeof(words), "the document of report %s: %.200s",
 	    r->report_id, why);
@@ -1699,57 +958,41 @@ drop_document(struct request *r, const char *why)
 
 /*
  * The first time the document is checked, the second time its rows go out: so
- * none of a damaged one ever does.  Both times it has to be the same.
+ * none of a damaged one ever does.
  */
 static void
 read_document(struct request *r)
 {
-	char location[URL_SIZE];
-	unsigned long sum = 0;
-	unsigned long long length = 0;
-	const char *why = NULL;
-	struct http_res res;
-	int left = DOWNLOADS_MAX;
+	struct report_ask wanted = {r->market, r->day, r->granularity};
+	char location[SPAPI_URL_SIZE], now[WHEN_SIZE];
+	const char *why;
+	struct report *doc;
+	int failures = 0;
+	bool checked = false;
 
-	sp.doc = (struct document){.of = r,
-	    .report_id = r->report_id,
-	    .checking = true,
-	    .market = r->market,
-	    .from = r->day,
-	    .to = r->day,
-	    .days = true};
-	when_text(when_now(), sp.doc.fetched_at);
 	if (!find_document(r, location, sizeof(location)))
 		return;
-	while (left > 0) {
-		res = download(location);
-		why = download_why(&res);
-		if (why == NULL)
-			why = document_why();
-		if (why == NULL && !sp.doc.specified)
-			why = "it does not say what it is";
-		if (why == NULL && sp.doc.mismatch != NULL) {
-			drop_report(r);
+	doc = report_begin(&wanted, r->report_id, when_text(when_now(), now));
+	while (failures < DOWNLOADS_MAX) {
+		why = download(doc, location);
+		if (why != NULL) {
+			failures++;
+			warnx("%s: the document of report %s: %s%s", r->id,
+			    r->report_id, why,
+			    failures < DOWNLOADS_MAX ? "; trying again" : "");
+			if (failures < DOWNLOADS_MAX &&
+			    !find_again(r, location, sizeof(location)))
+				return;
+		} else if (doc->mismatch != NULL) {
+			drop_report(r, doc->mismatch);
 			return;
-		}
-		if (why == NULL && !sp.doc.checking &&
-		    (gunzip_sum(sp.gunzip) != sum ||
-			gunzip_length(sp.gunzip) != length))
-			why = "it is another one the second time";
-		if (why == NULL && !sp.doc.checking) {
-			take_document(r);
+		} else if (checked) {
+			take_document(r, doc);
 			return;
+		} else {
+			report_let_out(doc);
+			checked = true;
 		}
-		if (why == NULL) {
-			sum = gunzip_sum(sp.gunzip);
-			length = gunzip_length(sp.gunzip);
-			sp.doc.checking = false;
-			continue;
-		}
-		warnx("%s: the document of report %s: %s%s", r->id,
-		    r->report_id, why, --left > 0 ? "; trying again" : "");
-		if (left > 0 && !find_document(r, location, sizeof(location)))
-			return;
 	}
 	drop_document(r, why);
 }
@@ -1799,15 +1042,14 @@ leave(struct request *r)
 {
 	struct json_slice line = {r->line, r->len};
 
+	if (r->step == ASK) {
+		put_off(r, r->status, r->at - http_clock());
+		return;
+	}
+	if (r->step == LOOK && r->looks == 0 && r->asks == 0)
+		nd_put_line(line); /* as it came */
 	sp.later++;
 	note_status(EX_TEMPFAIL);
-	if (r->step == ASK && r->at > http_clock()) {
-		sp.later--;
-		put_off(r, r->status, r->at - http_clock());
-	} else if (r->updated_at == 0 ||
-	    (r->step == LOOK && r->looks == 0 && r->asks == 0)) {
-		nd_put_line(line); /* as it came */
-	}
 	r->step = SETTLED;
 }
 
@@ -1816,7 +1058,7 @@ take_step(struct request *r)
 {
 	switch (r->step) {
 	case LOOK:
-		look(r);
+		look(r->market);
 		break;
 	case ASK:
 		ask(r);
@@ -1845,7 +1087,7 @@ put_usage(const char *started)
 	nd_field_str("usage_id", id);
 	nd_field_str("service", "sp-api");
 	nd_field_int("asins_processed", (long long)sp.rows);
-	nd_field_int("requests", (long long)sp.calls);
+	nd_field_int("requests", (long long)spapi_calls());
 	nd_field_str("processing_started_at", started);
 	nd_field_str("processing_completed_at", when_text(when_now(), done));
 	nd_puts("}\n");
@@ -1902,7 +1144,7 @@ static const char *
 read_request(struct request *r)
 {
 	memset(r, 0, sizeof(*r));
-	read_words(r->id, sizeof(r->id), record[REQUEST_ID].val);
+	json_words(record[REQUEST_ID].val, r->id, sizeof(r->id));
 	if (r->id[0] == '\0' || record[REQUEST_ID].val.len >= sizeof(r->id))
 		return "a report_requests needs a request_id";
 	if ((r->market = market_read(record[MARKETPLACE].val)) == NULL)
@@ -1911,8 +1153,8 @@ read_request(struct request *r)
 		return "date is no day";
 	snprintf(r->granularity, sizeof(r->granularity), "CHILD");
 	if (json_kind(record[GRANULARITY].val) > JSON_NULL)
-		read_words(r->granularity, sizeof(r->granularity),
-		    record[GRANULARITY].val);
+		json_words(record[GRANULARITY].val, r->granularity,
+		    sizeof(r->granularity));
 	if (strcmp(r->granularity, "CHILD") != 0 &&
 	    strcmp(r->granularity, "SKU") != 0 &&
 	    strcmp(r->granularity, "PARENT") != 0)
@@ -1927,7 +1169,7 @@ read_request(struct request *r)
 	when_read(record[ASKED_AT].val, &r->asked_at);
 	when_read(record[UPDATED_AT].val, &r->updated_at);
 	r->rows_by_asin = r->rows_by_date = -1;
-	r->before = "planned";
+	r->status_before = "planned";
 	return NULL;
 }
 
@@ -1967,48 +1209,6 @@ read_records(void)
 	nd_close(in);
 }
 
-/* ---- saved documents */
-
-static void
-read_file(const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	char buf[64 << 10];
-	size_t n;
-
-	if (f == NULL)
-		err(EX_USAGE, "cannot open '%s'", path);
-	begin_document(NULL);
-	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
-		if (!take_bytes(NULL, buf, n))
-			break;
-	if (ferror(f))
-		err(EX_IOERR, "cannot read '%s'", path);
-	fclose(f);
-}
-
-static void
-read_saved(const char *path)
-{
-	const char *name = strrchr(path, '/'), *why;
-
-	sp.doc = (struct document){
-	    .report_id = name == NULL ? path : name + 1, .checking = true};
-	when_text(when_now(), sp.doc.fetched_at);
-	read_file(path);
-	if ((why = document_why()) == NULL)
-		why = sp.doc.mismatch;
-	if (why == NULL && !sp.doc.specified)
-		why = "it does not say what it is";
-	if (why != NULL) {
-		warnx("%s: %s", path, why);
-		nd_failed();
-		return;
-	}
-	sp.doc.checking = false;
-	read_file(path);
-}
-
 /* ---- how the API is: a health_checks record */
 
 static void
@@ -2034,8 +1234,9 @@ read_participations(const struct http_res *res, char *detail, size_t size)
 		if (!json_scan(it.val, both, &e) || part[0].val.s == NULL ||
 		    *part[0].val.s != 't')
 			continue;
-		read_words(code, sizeof(code), place[0].val);
-		snprintf(detail + len, size - len, " %s", code);
+		json_words(place[0].val, code, sizeof(code));
+		if (strstr(detail, code) == NULL)
+			snprintf(detail + len, size - len, " %s", code);
 	}
 }
 
@@ -2043,79 +1244,39 @@ static _Noreturn void
 check(void)
 {
 	const struct market *market = market_find("US");
-	char url[URL_SIZE], detail[600];
+	char url[SPAPI_URL_SIZE], detail[600];
 	double began = http_clock();
 	struct http_res res;
 
-	make_url(url, market, "/sellers/v1/marketplaceParticipations", "");
-	res = call(SELLERS, market, url, NULL, NULL);
+	spapi_url(url, market, "/sellers/v1/marketplaceParticipations", "");
+	res = spapi_call(SPAPI_PARTICIPATIONS, market, url, NULL, NULL);
 	if (res.outcome == HTTP_OK)
 		read_participations(&res, detail, sizeof(detail));
 	else
-		read_error(&res, detail, sizeof(detail));
+		spapi_words(&res, detail);
 	run_health("sp-api", began, res.outcome == HTTP_OK, detail);
-	stop(http_status(&res));
-}
-
-/* ---- settings */
-
-/* Amazon wants to know who asks: app/version (Language=...; ...). */
-static void
-make_agent(void)
-{
-	struct utsname u;
-
-	if (uname(&u) == -1)
-		snprintf(u.sysname, sizeof(u.sysname), "unknown");
-	for (char *p = u.sysname; *p != '\0'; p++)
-		if (strchr("();=\\", *p) != NULL)
-			*p = '_';
-	snprintf(sp.agent, sizeof(sp.agent),
-	    "User-Agent: sellerpipe/" SELLERPIPE_VERSION
-	    " (Language=C/11; Platform=%.60s)",
-	    u.sysname);
-}
-
-static const char *
-either(const char *name, const char *other, const char *what_for)
-{
-	const char *value = conf_get(name);
-
-	if (value == NULL)
-		value = conf_get(other);
-	return value != NULL ? value : conf_need(name, what_for);
+	run_stop(http_status(&res));
 }
 
 static void
 read_settings(void)
 {
-	sp.client_id = either("SP_API_CLIENT_ID", "LWA_APP_ID",
-	    "the client id of your app's LWA credentials");
-	sp.client_secret = either("SP_API_CLIENT_SECRET", "LWA_CLIENT_SECRET",
-	    "the client secret of your app's LWA credentials");
-	refresh_token(market_find("US"));
-	sp.lwa_url = conf_or("LWA_URL", "https://api.amazon.com/auth/o2/token");
-	http_check_url("LWA_URL", sp.lwa_url);
-	http_check_url("SP_API_URL", base_url(market_find("US")));
+	spapi_open(sp.deadline);
 	sp.poll_wait =
 	    (double)conf_number("SP_POLL_MS", 1, 600000, 10000) / 1000;
 	sp.ask_wait =
 	    (double)conf_number("SP_ASK_MS", 1, 3600000, 60000) / 1000;
-	make_agent();
 }
 
-enum mode { FETCH, SAVED, CHECK };
-
-static enum mode
+static bool
 read_options(int argc, char *argv[])
 {
 	static const struct option options[] = {
 	    {"max-wait", required_argument, NULL, 'w'},
 	    {"report-wait", required_argument, NULL, 'r'},
-	    {"document", no_argument, NULL, 'd'},
 	    {"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
-	enum mode mode = FETCH;
+	bool checks = false;
 	double max_wait = 900;
 	int c;
 
@@ -2126,59 +1287,43 @@ read_options(int argc, char *argv[])
 			max_wait = http_seconds("--max-wait", optarg);
 		else if (c == 'r')
 			sp.report_wait = http_seconds("--report-wait", optarg);
-		else if (c == 'd')
-			mode = SAVED;
 		else if (c == 'k')
-			mode = CHECK;
+			checks = true;
 		else
 			nd_option(c, argv, usage);
 	}
-	if (mode != SAVED && optind < argc)
+	if (optind < argc)
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
-	if (mode == SAVED && optind == argc)
-		errx(EX_USAGE, "--document of which file? see --help");
-	sp.began = http_clock();
-	sp.deadline = sp.began + max_wait;
-	return mode;
+	sp.deadline = http_clock() + max_wait;
+	return checks;
 }
 
+/* The exit status: what was bad in the input, or else what became of it. */
 static int
 finish(void)
 {
 	int status = nd_finish();
 
-	split_free(sp.split);
-	gunzip_free(sp.gunzip);
-	for (size_t i = 0; i < sp.n; i++)
-		free(sp.requests[i].line);
-	free(sp.requests);
-	conf_free();
-	return status > sp.status || status == EX_IOERR ? status : sp.status;
+	return status == EX_IOERR || status > sp.status ? status : sp.status;
 }
 
 int
 main(int argc, char *argv[])
 {
-	enum mode mode = read_options(argc, argv);
+	bool checks = read_options(argc, argv);
 
-	sp.gunzip = gunzip_new(unpacked, NULL);
-	sp.split = split_new(take_part, NULL);
-	if (mode == SAVED) {
-		run_begin("sp-fetch");
-		for (; optind < argc; optind++)
-			read_saved(argv[optind]);
-		run_end();
-		return finish();
-	}
 	read_settings();
-	open_state();
-	sp.http = http_new();
-	if (mode == CHECK)
+	if (checks)
 		check();
 	read_records();
 	fetch();
-	http_free(sp.http);
-	close(sp.state);
+
+	spapi_close();
+	report_free();
+	for (size_t i = 0; i < sp.n; i++)
+		free(sp.requests[i].line);
+	free(sp.requests);
+	conf_free();
 	return finish();
 }

@@ -296,6 +296,17 @@ clean_handle(struct http *h)
 	return h->curl;
 }
 
+/* In milliseconds. */
+static long
+time_allowed(const struct http *h, const struct http_req *req)
+{
+	long ms = 1000 * h->timeout;
+
+	if (req->max_time > 0 && 1000 * req->max_time < (double)ms)
+		ms = (long)(1000 * req->max_time) + 1;
+	return ms;
+}
+
 static CURLcode
 attempt(struct http *h, const struct http_req *req)
 {
@@ -322,7 +333,7 @@ attempt(struct http *h, const struct http_req *req)
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, h->connect_timeout);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, h->stall_timeout);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, h->timeout);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, time_allowed(h, req));
 	/*
 	 * libcurl sends again, without a word, what a connection that was used
 	 * before took without an answer.

@@ -78,6 +78,7 @@ struct http_req {
 	 */
 	bool once;
 	double max_wait; /* seconds that all waits together may take */
+	double max_time; /* seconds for an attempt, if less than HTTP_TIMEOUT */
 };
 
 /* Exit with 70 if libcurl cannot be had. */

@@ -620,3 +620,16 @@ json_text(struct json_slice val, char *buf)
 	return json_kind(val) == JSON_STRING ? json_unescape(inside(val), buf)
 					     : 0;
 }
+
+char *
+json_words(struct json_slice val, char *buf, size_t size)
+{
+	char text[4096];
+	size_t n = val.len <= sizeof(text) ? json_text(val, text) : 0;
+
+	n = n < size ? n : size - 1;
+	for (size_t i = 0; i < n; i++)
+		buf[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+	buf[n] = '\0';
+	return buf;
+}

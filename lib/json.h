@@ -131,4 +131,8 @@ bool json_int(
 size_t json_text(struct json_slice val, char *buf);
 size_t json_unescape(struct json_slice inner, char *buf);
 
+/* The text that a string says, as printable ASCII for a message, and cut to fit
+ * with its NUL.  Not a string, or of more than 4 KiB: empty.  Returns buf. */
+char *json_words(struct json_slice val, char *buf, size_t size);
+
 #endif

@@ -60,6 +60,12 @@ run_record(const char *type)
 }
 
 void
+run_count(long long n)
+{
+	records += n;
+}
+
+void
 run_health(const char *service, double began, bool ok, const char *detail)
 {
 	char now[WHEN_SIZE];

@@ -21,6 +21,9 @@ const char *run_id(void);
 /* Begin a record of a type: {"type":"..." is written. */
 void run_record(const char *type);
 
+/* Count so many records that somebody else has written. */
+void run_count(long long n);
+
 /* Write a health_checks record: how a service is, asked from began on, a time
  * of http_clock. */
 void run_health(const char *service, double began, bool ok, const char *detail);

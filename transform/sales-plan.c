@@ -30,8 +30,7 @@
 #define DAY 86400
 #define MARKETS_MAX 32
 #define AGES_MAX 64
-#define SETTLED (3 * DAY) /* after a day has begun, its numbers have settled \
-			   */
+#define SETTLED (3 * DAY) /* after a day began, its numbers have settled */
 #define GIVEN_UP 31 /* days after which what is not ready will never be */
 #define RECENT 35 /* days back to which a request is no backfill */
 
