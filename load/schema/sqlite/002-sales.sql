@@ -57,7 +57,7 @@ CREATE TABLE sales_daily (
 	fetched_at TEXT NOT NULL -- when that was read
 		CHECK (fetched_at GLOB '????-??-??T??:??:??Z'),
 	PRIMARY KEY (marketplace, date, asin)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Each day of a marketplace in all, as Amazon gives it beside the products: the sum
 -- of these is a little less, for ASINs that are gone.  Columns as in sales_daily.
@@ -357,3 +357,205 @@ CREATE TABLE velocity_windows (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO velocity_windows VALUES (7, 0.4), (30, 0.3), (60, 0.2), (90, 0.1);
+
+-- How each day stands, of each marketplace, from the first day that anything is
+-- known of to the last one that is over.  That is over everywhere where Amazon's
+-- day may end: none of its sites is known to count later than Los Angeles, which
+-- is 8 hours behind UTC, or 7 in summer, when this is an hour late.
+--
+--   missing      nothing is there
+--   not_ready    it was asked for and never came whole; or only the total is
+--                there, beside products that Amazon left out
+--   no_data      Amazon has none
+--   provisional  it is there, but read within 72 hours of the day's beginning,
+--                which is as long as Amazon says to wait; or nobody visited what
+--                was bought, so that the visits are yet to come
+--   settled      it is there, and read later: the job's last look of the first
+--                days is some 83 hours after the day's beginning
+--   restated     settled, and then Amazon changed something after all
+--
+-- Only the last three are numbers to count with.  A day on which nothing was sold
+-- nor visited is one, too: its total is all zero, and there are no products.
+CREATE VIEW sales_freshness AS
+WITH by_asin AS MATERIALIZED (
+	SELECT marketplace, date, count(*) AS asins,
+		sum(units_ordered) AS units,
+		sum(ordered_product_sales_cents) AS cents,
+		sum(sessions) AS sessions, max(currency) AS currency,
+		max(fetched_at) AS fetched_at
+	FROM sales_daily GROUP BY marketplace, date
+), by_date AS (
+	SELECT marketplace, date, units_ordered AS units,
+		ordered_product_sales_cents AS cents, sessions, currency,
+		fetched_at, units_ordered = 0
+			AND coalesce(ordered_product_sales_cents, 0) = 0
+			AND coalesce(total_order_items, 0) = 0
+			AND coalesce(sessions, 0) = 0
+			AND coalesce(page_views, 0) = 0 AS is_zero
+	FROM sales_daily_totals
+), requests AS MATERIALIZED (
+	SELECT *, row_number() OVER newest AS nth,
+		max(status = 'DONE') OVER (PARTITION BY marketplace, date) AS done,
+		first_value(status) OVER (PARTITION BY marketplace, date
+			ORDER BY status IN ('DONE', 'no_data', 'failed') DESC,
+				created_at DESC, length(request_id) DESC,
+				request_id DESC) AS finished
+	FROM report_requests
+	WINDOW newest AS (PARTITION BY marketplace, date
+		ORDER BY created_at DESC, length(request_id) DESC,
+			request_id DESC)
+), changes AS MATERIALIZED (
+	SELECT marketplace, date, count(*) AS n, max(seen_at) AS last_at,
+		max(old_seen_at) AS last_old_at
+	FROM sales_restatements GROUP BY marketplace, date
+), days AS (
+	SELECT marketplace, min(date) AS date,
+		date('now', '-8 hours', '-1 day') AS last
+	FROM (SELECT marketplace, date FROM by_asin
+		UNION ALL SELECT marketplace, date FROM sales_daily_totals
+		UNION ALL SELECT marketplace, date FROM report_requests)
+	GROUP BY marketplace
+	UNION ALL
+	SELECT marketplace, date(date, '+1 day'), last FROM days WHERE date < last
+), known AS (
+	SELECT d.marketplace, d.date,
+		date(d.date, '+3 days') || 'T00:00:00Z' AS settles_at,
+		coalesce(a.fetched_at, t.fetched_at) AS fetched_at,
+		coalesce(a.asins, 0) AS asins,
+		CASE WHEN a.asins IS NOT NULL THEN a.units
+			WHEN t.is_zero AND r.done THEN 0 END AS units_by_asin,
+		CASE WHEN a.asins IS NOT NULL THEN a.cents
+			WHEN t.is_zero AND r.done THEN 0 END AS cents_by_asin,
+		t.units AS units_by_date, t.cents AS cents_by_date,
+		coalesce(t.currency, a.currency) AS currency,
+		coalesce(t.sessions, a.sessions) AS sessions,
+		a.units > 0 AND (a.sessions = 0 OR t.sessions = 0) AS unvisited,
+		coalesce(c.n, 0) AS restatements, c.last_at, c.last_old_at,
+		r.status, r.error, r.not_before, r.attempts,
+		CASE WHEN a.asins IS NULL AND r.finished = 'no_data' THEN 'no_data'
+			WHEN r.done = 0 THEN 'not_ready'
+			WHEN a.asins IS NOT NULL OR t.is_zero AND r.done THEN 'usable'
+			WHEN t.marketplace IS NOT NULL THEN 'not_ready'
+			ELSE 'missing' END AS have
+	FROM days d
+	LEFT JOIN by_asin a USING (marketplace, date)
+	LEFT JOIN by_date t
+		ON t.marketplace = d.marketplace AND t.date = d.date
+	LEFT JOIN requests r ON r.marketplace = d.marketplace
+		AND r.date = d.date AND r.nth = 1
+	LEFT JOIN changes c
+		ON c.marketplace = d.marketplace AND c.date = d.date
+	WHERE d.date <= d.last
+)
+SELECT marketplace, date,
+	CASE WHEN have <> 'usable' THEN have
+		WHEN fetched_at < settles_at OR unvisited THEN 'provisional'
+		WHEN last_old_at >= settles_at THEN 'restated'
+		ELSE 'settled' END AS state,
+	-- from the day's beginning until it was read
+	round((julianday(fetched_at) - julianday(date)) * 24, 1) AS age_hours,
+	fetched_at, asins, units_by_asin, units_by_date,
+	units_by_date - units_by_asin AS units_gap,
+	cents_by_asin AS sales_by_asin_cents, cents_by_date AS sales_by_date_cents,
+	cents_by_date - cents_by_asin AS sales_gap_cents,
+	currency, sessions, restatements, last_at AS last_restated_at,
+	status AS request_status, error, not_before, attempts
+FROM known
+ORDER BY marketplace, date;
+
+-- The days that there are no numbers of, and why, as far as it is known.
+CREATE VIEW report_gaps AS
+SELECT marketplace, date, state, request_status AS status, error, not_before,
+	attempts
+FROM sales_freshness WHERE state IN ('missing', 'not_ready')
+ORDER BY date DESC, marketplace;
+
+-- How fast each product sells, as of the last day that is settled: pieces a day.
+-- No number comes of a day that is not known.  A window that has one is left out,
+-- the weights of the others count as if they were all; and if one of the last 7
+-- days is not known, nothing is said.  A product without a row on a day that is
+-- known had neither sale nor visit.
+CREATE VIEW sales_velocity AS
+WITH days AS MATERIALIZED (
+	SELECT marketplace, date,
+		state IN ('settled', 'restated', 'provisional') AS usable,
+		state = 'provisional' AS provisional,
+		CAST(julianday(max(CASE WHEN state IN ('settled', 'restated')
+				THEN date END) OVER (PARTITION BY marketplace))
+			- julianday(date) AS INTEGER) AS age
+	FROM sales_freshness
+), markets AS ( -- whole: days in a row up to as_of without one that is not known
+	SELECT marketplace, max(CASE WHEN age = 0 THEN date END) AS as_of,
+		coalesce(min(CASE WHEN NOT usable THEN age END), max(age) + 1)
+			AS whole,
+		90 - sum(usable AND age < 90) AS missing_days
+	FROM days WHERE age >= 0 GROUP BY marketplace
+), spans AS MATERIALIZED ( -- over all windows that are whole, if the week is
+	SELECT m.*, max(w.days) AS days_used, sum(w.weight) AS weight,
+		(SELECT sum(provisional) FROM days d
+			WHERE d.marketplace = m.marketplace AND age >= 0
+				AND age < max(w.days)) AS provisional_days
+	FROM markets m LEFT JOIN velocity_windows w
+		ON w.days <= m.whole AND m.whole >= 7 AND w.weight > 0
+	GROUP BY m.marketplace
+), shares AS MATERIALIZED ( -- what a piece that was sold on a day adds
+	SELECT s.marketplace, d.date, d.age, age < days_used AS used,
+		(SELECT sum(w.weight / w.days) FROM velocity_windows w
+			WHERE w.days > d.age AND w.days <= s.whole) / s.weight AS share
+	FROM spans s JOIN days d ON d.marketplace = s.marketplace
+	WHERE d.age >= 0 AND (d.age < 90 OR d.age < s.days_used)
+), sums AS (
+	SELECT r.marketplace, r.asin,
+		sum(r.units_ordered * d.share) AS per_day,
+		sum(CASE WHEN age < 7 THEN r.units_ordered ELSE 0 END) AS of_7,
+		sum(CASE WHEN age < 30 THEN r.units_ordered ELSE 0 END) AS of_30,
+		sum(CASE WHEN age < 60 THEN r.units_ordered ELSE 0 END) AS of_60,
+		sum(CASE WHEN age < 90 THEN r.units_ordered ELSE 0 END) AS of_90,
+		sum(CASE WHEN used THEN r.units_ordered ELSE 0 END) AS units,
+		sum(CASE WHEN used THEN r.units_ordered_b2b END) AS b2b,
+		sum(CASE WHEN used THEN 1.0 * r.units_ordered * r.units_ordered
+			ELSE 0 END) AS squares,
+		-- the first day on which the report did not say
+		min(CASE WHEN r.units_ordered IS NULL THEN age END) AS unknown
+	FROM shares d CROSS JOIN sales_daily r
+		ON r.marketplace = d.marketplace AND r.date = d.date
+	GROUP BY r.marketplace, r.asin
+)
+SELECT u.marketplace, u.asin, a.product_title, s.as_of,
+	CASE WHEN s.days_used <= coalesce(unknown, s.days_used)
+		THEN round(coalesce(per_day, 0), 4) END AS units_per_day,
+	CASE WHEN 7 <= min(whole, coalesce(unknown, 7))
+		THEN round(of_7 / 7.0, 4) END AS units_per_day_7,
+	CASE WHEN 30 <= min(whole, coalesce(unknown, 30))
+		THEN round(of_30 / 30.0, 4) END AS units_per_day_30,
+	CASE WHEN 60 <= min(whole, coalesce(unknown, 60))
+		THEN round(of_60 / 60.0, 4) END AS units_per_day_60,
+	CASE WHEN 90 <= min(whole, coalesce(unknown, 90))
+		THEN round(of_90 / 90.0, 4) END AS units_per_day_90,
+	s.days_used, s.provisional_days, s.missing_days,
+	round(100.0 * b2b / nullif(units, 0), 2) AS b2b_share,
+	CASE WHEN s.days_used > 1
+			AND s.days_used <= coalesce(unknown, s.days_used)
+		THEN round(sqrt(max(squares - 1.0 * units * units / s.days_used, 0)
+			/ (s.days_used - 1)), 4) END AS stddev
+FROM sums u JOIN spans s USING (marketplace)
+LEFT JOIN asin_current_state a
+	ON a.marketplace = u.marketplace AND a.asin = u.asin
+ORDER BY u.marketplace, u.asin;
+
+-- The products' days of the last 30 days that are over.
+CREATE VIEW sales_recent AS
+WITH days AS MATERIALIZED (
+	SELECT marketplace, date, state FROM sales_freshness
+	WHERE date > date('now', '-8 hours', '-31 days')
+)
+SELECT r.marketplace, r.date, r.asin, a.product_title, d.state, r.parent_asin,
+	r.units_ordered, r.units_ordered_b2b, r.ordered_product_sales_cents,
+	r.ordered_product_sales_b2b_cents, r.currency, r.total_order_items,
+	r.sessions, r.page_views, r.buy_box_percentage,
+	r.unit_session_percentage, r.fetched_at
+FROM days d CROSS JOIN sales_daily r
+	ON r.marketplace = d.marketplace AND r.date = d.date
+LEFT JOIN asin_current_state a
+	ON a.marketplace = r.marketplace AND a.asin = r.asin
+ORDER BY r.date DESC, r.marketplace, r.asin;
