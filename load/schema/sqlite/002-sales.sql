@@ -63,7 +63,7 @@ CREATE TABLE sales_daily (
 -- of these is a little less, for ASINs that are gone.  Columns as in sales_daily.
 CREATE TABLE sales_daily_totals (
 	marketplace TEXT NOT NULL,
-	date TEXT NOT NULL CHECK (date IS date(date) AND date GLOB '20*'),
+	date TEXT NOT NULL CHECK (date IS date(date, '+0 days') AND date GLOB '20*'),
 	ordered_product_sales_cents INTEGER, -- price times pieces, in the currency's minor unit
 	ordered_product_sales_b2b_cents INTEGER,
 	units_ordered INTEGER, -- pieces
@@ -119,7 +119,7 @@ CREATE TABLE report_requests (
 	request_id TEXT NOT NULL PRIMARY KEY, -- marketplace:date:granularity:n, the n-th
 	marketplace TEXT NOT NULL
 		CHECK (length(marketplace) = 2 AND marketplace NOT GLOB '*[^A-Z]*'),
-	date TEXT NOT NULL CHECK (date IS date(date) AND date GLOB '20*'),
+	date TEXT NOT NULL CHECK (date IS date(date, '+0 days') AND date GLOB '20*'),
 	granularity TEXT NOT NULL DEFAULT 'CHILD' -- what its rows are of
 		CHECK (granularity IN ('CHILD', 'SKU', 'PARENT')),
 	-- In capitals Amazon's word, else ours.
