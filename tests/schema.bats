@@ -45,6 +45,9 @@ notifications notification_id sink target state remote_id attempts error sent_at
 api_usage_log usage_id service asins_processed requests tokens_consumed tokens_left refill_rate estimated_cost_cents processing_started_at processing_completed_at error
 runs run_id program job version started_at finished_at status records host
 health_checks service,checked_at ok latency_ms detail
+report_requests request_id marketplace date granularity status report_id document_id attempts not_before error asked_at created_at updated_at rows_by_asin rows_by_date
+sales_restatements marketplace,date,asin,column,seen_at old new
+velocity_windows days weight
 !
 	run -0 python3 - <<'!'
 import sqlite3
@@ -403,7 +406,7 @@ plan() {
 	run -0 --separate-stderr db-query runs
 	assert_equal "$output$stderr" ''
 	run -0 sql test.db 'PRAGMA user_version' 'PRAGMA application_id' 'PRAGMA integrity_check'
-	assert_output '1
+	assert_output '2
 1936945264
 ok'
 	run -0 sql test.db 'PRAGMA journal_mode'
@@ -419,7 +422,7 @@ ok'
 	for program in db-load 'db-load --init' 'db-load --dry-run' 'db-query runs'; do
 		# shellcheck disable=SC2086
 		run -78 --separate-stderr $program </dev/null
-		assert_equal "$stderr" "${program%% *}: '$PWD/test.db' has schema 99, and this program knows 1: use a newer one"
+		assert_equal "$stderr" "${program%% *}: '$PWD/test.db' has schema 99, and this program knows 2: use a newer one"
 	done
 	sha256sum -c --quiet before
 }
@@ -447,7 +450,7 @@ build_next() {
 	mkdir next
 	cp -pR "$top"/{Makefile,lib,load} next
 	rm -f next/load/db-load next/load/db-query
-	cat >next/load/schema/sqlite/002-next.sql
+	cat >next/load/schema/sqlite/003-next.sql
 	make -s -C next load/db-load load/db-query >next/log 2>&1 || fail "$(<next/log)"
 }
 
@@ -472,7 +475,7 @@ INSERT INTO added SELECT run_id FROM runs;
 		assert_output '{"type":"added","id":"1"}'
 	done
 	run -78 --separate-stderr db-load </dev/null
-	assert_equal "$stderr" "db-load: '$PWD/test.db' has schema 2, and this program knows 1: use a newer one"
+	assert_equal "$stderr" "db-load: '$PWD/test.db' has schema 3, and this program knows 2: use a newer one"
 
 	# From nothing, both at once.
 	rm -f test.db*
@@ -511,16 +514,16 @@ INSERT INTO nowhere VALUES (1);
 	run -64 db-query added
 
 	strace -qq -o /dev/null true 2>/dev/null || skip 'strace cannot trace here'
-	sed -i '/nowhere/d' next/load/schema/sqlite/002-next.sql
+	sed -i '/nowhere/d' next/load/schema/sqlite/003-next.sql
 	make -s -C next load/db-query
 	for ((k = 1; ; k++)); do
 		code=0
 		strace -f -qq -o /dev/null -e inject=fdatasync:signal=SIGKILL:when=$k next/load/db-query runs >/dev/null 2>&1 || code=$?
 		[ $code -ne 0 ] || break
 		run sql test.db 'SELECT job FROM runs' "SELECT count(*) FROM sqlite_master WHERE name = 'added'" 'PRAGMA user_version'
-		[ "${lines[*]}" = 'x 0 1' ] || [ "${lines[*]}" = 'lost 1 2' ] || fail "killed at $k: ${lines[*]}"
+		[ "${lines[*]}" = 'x 0 2' ] || [ "${lines[*]}" = 'lost 1 3' ] || fail "killed at $k: ${lines[*]}"
 	done
 	run -0 sql test.db 'SELECT job FROM runs' 'PRAGMA user_version'
 	assert_output 'lost
-2'
+3'
 }
