@@ -1,0 +1,238 @@
+#!/bin/bash
+# sales.sh - fetch Amazon's Sales & Traffic reports into the database
+#
+#     sales.sh [--lookback N | --ages N,...]      the last N days (3); daily from cron
+#     sales.sh --resume                           only what earlier runs left; often
+#     sales.sh --mode backfill --from DAY [--to DAY]
+#     with    [--marketplaces US,CA] [--timeout S] [--today DAY]
+#     sales.sh --plan ...                         say what would be asked for, and how long it takes
+#
+# The ledger -> plan -> ledger; and for each marketplace at the same time, so that
+# none stops another: Amazon -> rows -> database.  A run ends within the timeout
+# (900 s).  What the quota leaves no room for, or Amazon has not got ready by then,
+# stays in the ledger for the next run: so does all that a run was at which is
+# killed.  At the end a report goes to ClickUp, and to Slack if something failed;
+# one that cannot be delivered is kept in spool/ and delivered by the next run.
+#
+# Status: 0; 65 something was refused; 75 not all done, the next run will; 76 Amazon
+# answered nonsense; 77, 78 a credential or a setting is wrong.
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+wrong() {
+	say "$*; see --help"
+	exit 64
+}
+
+mode=daily show_plan=false timeout=900 marketplaces=US,CA
+days=() today=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help)
+		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+		exit
+		;;
+	--plan | --resume)
+		[ "$1" = --plan ] && show_plan=true || mode=resume
+		shift
+		continue
+		;;
+	esac
+	[ $# -gt 1 ] || wrong "unknown argument '$1', or one without its value"
+	case $1 in
+	--mode) mode=$2 ;;
+	--lookback | --ages | --from | --to) days+=("$1" "$2") ;;
+	--marketplaces) marketplaces=$2 ;;
+	--timeout) timeout=$2 ;;
+	--today) today=("$1" "$2") ;;
+	*) wrong "unknown argument '$1'" ;;
+	esac
+	shift 2
+done
+case $mode:" ${days[*]-} " in
+daily:*' --from '* | daily:*' --to '*) wrong "--from and --to belong to --mode backfill" ;;
+daily:*) ;;
+backfill:*' --from '*) ;;
+backfill:*) wrong "--mode backfill needs --from DAY" ;;
+resume:*--*) wrong "--resume asks for no days" ;;
+resume:*) days=(--lookback 0) ;;
+*) wrong "--mode is daily or backfill" ;;
+esac
+if [[ ! $timeout =~ ^[1-9][0-9]{0,4}$ ]] || [ "$timeout" -gt 86400 ]; then
+	wrong "--timeout '$timeout' is no number of seconds up to 86400"
+fi
+
+began=$SECONDS
+plan=spool/plan.$$
+status=0
+trap 'rm -f spool/*."$$"' EXIT
+
+note() { # note STATUS: remember the worst
+	status=$(worst "$status" "$1")
+}
+
+# has NAME: whether a setting is there, in whatever form, without reading it.
+has() {
+	[ -n "$(setting "$1" "$(setting "${1}_FILE" '')")" ]
+}
+
+make_plan() {
+	db-query report_requests | sales-plan --marketplaces "$marketplaces" \
+		--min-interval "$(setting SP_MIN_INTERVAL 900)" --max-per-day "$(setting SP_MAX_PER_DAY 96)" \
+		--burst "$(setting SP_BURST 4)" "${days[@]}" "${today[@]}" >"$plan"
+}
+
+# What of the plan can be begun within the timeout.
+due() {
+	jq -c --argjson until "$(($(date +%s) + timeout))" \
+		'select(.not_before == null or (.not_before | fromdateiso8601) <= $until)' "$plan"
+}
+
+# "1,460 reports, 15.2 days": those to be asked for, until the last of them may be.
+tell_plan() {
+	jq -rnc --argjson now "$(date +%s)" '
+		def commas: tostring | until(test("[0-9]{4}") | not; sub("(?<a>[0-9])(?<b>[0-9]{3})(?![0-9])"; "\(.a),\(.b)"));
+		def one($n; $word): "\($n) \($word)" + (if $n == "1" then "" else "s" end);
+		def tenth: (. * 10 | round) / 10 | tostring;
+		[inputs] as $all
+		| ([$all[].not_before | values | fromdateiso8601] | (max // $now) - $now) as $s
+		| one($all | length | commas; "report") + ", "
+			+ if $s <= 0 then "at once"
+			  elif $s < 5400 then one($s / 60 | ceil | tostring; "minute")
+			  elif $s < 129600 then one($s / 3600 | tenth; "hour")
+			  else one($s / 86400 | tenth; "day") end' "$plan"
+}
+
+list_plan() {
+	jq -rc '[.marketplace, .date, .granularity, .status, .not_before // "now"] | @tsv' "$plan" |
+		awk -F '\t' '{ printf "%-3s %s  %-6s %-11s %s\n", $1, $2, $3, $4, $5 }'
+}
+
+# fetch MARKETPLACE: all that the plan has of it.  What goes wrong is kept, for
+# the report and to be shown once the others are done, too.
+fetch() {
+	local statuses=(0 0 0)
+	jq -c --arg m "$1" 'select(.marketplace == $m)' "$plan" |
+		{ sp-fetch --max-wait "$time_left" | sales-flatten | db-load || statuses=("${PIPESTATUS[@]}")
+			worst "${statuses[@]}" >"spool/status-$1.$$"; } 2>"spool/said-$1.$$"
+}
+
+# On a terminal: how far it is, once in a while.
+show_progress() {
+	[ -t 2 ] || return 0
+	local all so_far
+	all=$(wc -l <"$plan")
+	while sleep 5; do
+		so_far=$(db-query report_requests | jq -c --slurpfile plan "$plan" \
+			'select(.status == "DONE" and ([.request_id] | inside([$plan[].request_id])))' | wc -l)
+		say "$so_far of $all reports done, $((SECONDS - began)) s"
+	done
+}
+
+# All marketplaces of the plan, at once.
+fetch_all() {
+	local market pids=() progress
+	time_left=$((timeout - (SECONDS - began) - timeout / 30))
+	mapfile -t markets < <(jq -r .marketplace "$plan" | sort -u)
+	show_progress &
+	progress=$!
+	for market in "${markets[@]}"; do
+		fetch "$market" &
+		pids+=($!)
+	done
+	[ ${#pids[@]} -eq 0 ] || wait "${pids[@]}" || true
+	kill "$progress" 2>/dev/null || true
+	for market in "${markets[@]}"; do
+		cat "spool/said-$market.$$" >&2
+		note "$(cat "spool/status-$market.$$" 2>/dev/null || echo 70)"
+	done
+}
+
+# What the report is made of: the run, what became of each marketplace, where each
+# request stands now, and what is known of their days.
+facts() {
+	local market
+	db-query runs run_id="$run_id"
+	for market in "${markets[@]}"; do
+		jq -nc --arg m "$market" --rawfile said "spool/said-$market.$$" \
+			--argjson status "$(cat "spool/status-$market.$$" 2>/dev/null || echo 70)" \
+			'{type: "job_part", marketplace: $m, status: $status,
+				said: ($said | split("\n") | map(select(. != "")) | .[-3:] | join("\n") | .[:1000])}'
+	done
+	db-query report_requests | jq -c --slurpfile plan "$plan" \
+		'($plan | map({key: .request_id, value: true}) | from_entries) as $asked | select($asked[.request_id])'
+	db-query sales_freshness | jq -c --slurpfile plan "$plan" \
+		'($plan | map({key: "\(.marketplace) \(.date)", value: true}) | from_entries) as $asked
+			| select($asked["\(.marketplace) \(.date)"])'
+}
+
+# Write the messages into spool/, one file for each sink.  What only goes on from
+# earlier runs is worth a message when it fails, or once nothing is left.
+write_report() {
+	local sink
+	facts >"spool/facts.$$"
+	[ "$mode" != resume ] || [[ $status != @(0|75) ]] ||
+		! jq -e -n '[inputs | select(.type == "report_requests")
+			| select(.status | IN("DONE", "no_data", "failed") | not)] | length > 0' \
+			"spool/facts.$$" >/dev/null || return 0
+	CLICKUP_TASK_ID=$(setting CLICKUP_TASK_ID '') SLACK_CHANNEL_LOGS=$(setting SLACK_CHANNEL_LOGS '') \
+		SLACK_CHANNEL_ALERTS=$(setting SLACK_CHANNEL_ALERTS '') \
+		jq -nc -f "$here/../notify/job-report.jq" "spool/facts.$$" >"spool/messages.$$"
+	! [ -t 2 ] || jq -r 'select(.type == "clickup_comment") // empty | .text' "spool/messages.$$" >&2
+	for sink in clickup_comment slack_message; do
+		jq -c --arg sink "$sink" 'select(.type == $sink)' "spool/messages.$$" >"spool/report.$$"
+		[ ! -s "spool/report.$$" ] || mv "spool/report.$$" "spool/report-$run_id.$sink"
+	done
+}
+
+# deliver FILE: what was sent already, by a run that was killed then, is not sent
+# again; what can never be delivered is in `notifications`.
+deliver() {
+	local code=0 id post=clickup-post
+	[ "${1##*.}" = clickup_comment ] || post=slack-post
+	id=$(jq -r .id "$1")
+	if [ -z "$(db-query notifications notification_id="$id" state=sent)" ]; then
+		"$post" <"$1" | db-load || code=$(worst "${PIPESTATUS[@]}")
+	fi
+	case $code in
+	0 | 65) rm -f "$1" ;;
+	*) say "this report is kept, and delivered by the next run: $1" ;;
+	esac
+	note "$code"
+}
+
+deliver_all() {
+	local file
+	for file in spool/report-*.clickup_comment; do
+		[ ! -e "$file" ] || ! has CLICKUP_API_TOKEN || deliver "$file"
+	done
+	for file in spool/report-*.slack_message; do
+		[ ! -e "$file" ] || ! has SLACK_BOT_TOKEN || deliver "$file"
+	done
+}
+
+db-load --init </dev/null
+if $show_plan; then
+	make_plan
+	list_plan
+	tell_plan
+	exit
+fi
+take_lock sales
+deliver_all
+make_plan || {
+	note "$(worst "${PIPESTATUS[@]}")"
+	[ "$status" -eq 65 ] || exit "$status"
+}
+if [ "$mode" = resume ] && [ -z "$(due)" ]; then
+	exit "$status"
+fi
+begin_run sales
+db-load <"$plan"
+[ "$mode" != backfill ] || say "$(tell_plan)"
+fetch_all
+end_run "$status" "$(jq -s length "$plan")"
+write_report
+deliver_all
+exit "$status"
