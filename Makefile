@@ -35,6 +35,7 @@ $(LOAD): LDLIBS += -lsqlite3
 fetch/keepa-fetch: lib/split.o
 fetch/keepa-fetch transform/keepa-flatten: lib/keepa.o lib/market.o
 fetch/keepa-fetch transform/keepa-flatten: LDLIBS += -lm
+transform/sales-flatten: lib/market.o
 
 # The schema as the .sql files say it, a C string a line.
 lib/schema.c: load/schema/embed.awk load/schema/sqlite/*.sql
