@@ -231,7 +231,7 @@ bench_sales() {
 		tail -n 500 "$in" >"$cache/sample"
 
 		row sales-flatten '>=400MB/s <=16MiB' 'transform/sales-flatten <"$IN"'
-		row "$(jq --version)" '>=10' 'jq -cn -f "$bench/sales.jq" "$IN"'
+		row "$(jq --version)" '>=10' 'jq -c -f "$bench/sales.jq" "$IN"'
 		row 'python json' '>=5' '"$python" "$bench/sales.py" <"$IN"'
 		limit 'wc -l' '' 'wc -l <"$IN"'
 		limit cat '' 'cat "$IN"'
