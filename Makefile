@@ -39,6 +39,7 @@ fetch/sp-fetch transform/sp-split: LDLIBS += -lz
 fetch/keepa-fetch transform/keepa-flatten: lib/keepa.o lib/market.o
 transform/sales-plan: lib/market.o
 fetch/keepa-fetch transform/keepa-flatten: LDLIBS += -lm
+transform/sales-flatten: lib/market.o
 
 # The schema as the .sql files say it, a C string a line.
 lib/schema.c: load/schema/embed.awk load/schema/sqlite/*.sql

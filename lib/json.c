@@ -303,17 +303,29 @@ keep_member(
 	m->n++;
 }
 
+static inline bool
+is_named(const struct json_field *f, struct json_slice key)
+{
+	return key.len == f->len && *key.s == *f->name &&
+	    memcmp(key.s, f->name, f->len) == 0;
+}
+
+/* Records list their members in a fixed order: which one is meant is looked for
+ * from the one after the last that was found, and once around. */
 static struct json_field *
-wanted(struct json_field *fields, struct json_slice key)
+wanted(
+    struct json_field *fields, struct json_field **next, struct json_slice key)
 {
 	struct json_field *f;
 
 	if (fields == NULL)
 		return NULL;
-	for (f = fields; f->name != NULL; f++)
-		if (key.len == f->len && *key.s == *f->name &&
-		    memcmp(key.s, f->name, f->len) == 0)
-			return f;
+	for (f = *next; f->name != NULL; f++)
+		if (is_named(f, key))
+			return *next = f + 1, f;
+	for (f = fields; f != *next; f++)
+		if (is_named(f, key))
+			return *next = f + 1, f;
 	if (memchr(key.s, '\\', key.len) == NULL)
 		return NULL;
 	for (f = fields; f->name != NULL; f++)
@@ -323,7 +335,8 @@ wanted(struct json_field *fields, struct json_slice key)
 }
 
 static const char *
-member(struct scan *sc, const char *p, int depth, struct json_field *fields)
+member(struct scan *sc, const char *p, int depth, struct json_field *fields,
+    struct json_field **next)
 {
 	struct json_slice key, val;
 	struct json_field *f;
@@ -335,7 +348,7 @@ member(struct scan *sc, const char *p, int depth, struct json_field *fields)
 		return NULL;
 	key.s = begin + 1;
 	key.len = (size_t)(p - begin) - 2;
-	if ((f = wanted(fields, key)) != NULL && f->val.s != NULL)
+	if ((f = wanted(fields, next, key)) != NULL && f->val.s != NULL)
 		return bad(sc, begin, "a field that occurs twice");
 
 	p = space(p, sc->end);
@@ -358,13 +371,15 @@ member(struct scan *sc, const char *p, int depth, struct json_field *fields)
 static const char *
 object(struct scan *sc, const char *p, int depth, struct json_field *fields)
 {
+	struct json_field *next = fields;
+
 	if (depth > JSON_DEPTH_MAX)
 		return bad(sc, p, "nested deeper than 64 levels");
 	p = space(p + 1, sc->end);
 	if (p < sc->end && *p == '}')
 		return p + 1;
 
-	while ((p = member(sc, p, depth, fields)) != NULL) {
+	while ((p = member(sc, p, depth, fields, &next)) != NULL) {
 		p = space(p, sc->end);
 		if (p >= sc->end || (*p != ',' && *p != '}'))
 			return bad(sc, p, "expected ',' or '}'");

@@ -50,3 +50,19 @@ market_read(struct json_slice code)
 			return &markets[i];
 	return NULL;
 }
+
+int
+market_decimals(struct json_slice currency)
+{
+	static const char none[] = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF "
+				   "UGX UYI VND VUV XAF XOF XPF";
+	static const char three[] = "BHD IQD JOD KWD LYD OMR TND";
+	char code[] = "???";
+
+	if (json_kind(currency) != JSON_STRING || currency.len != 5)
+		return 2;
+	memcpy(code, currency.s + 1, 3);
+	return strstr(none, code) != NULL ? 0
+	    : strstr(three, code) != NULL ? 3
+					  : 2;
+}

@@ -23,4 +23,8 @@ struct market {
 const struct market *market_find(const char *name);
 const struct market *market_read(struct json_slice code);
 
+/* How many decimals a currency has, by ISO 4217: a JSON string of its code.  2
+ * for most, and for those that are not known. */
+int market_decimals(struct json_slice currency);
+
 #endif

@@ -3,7 +3,7 @@
 # show works.
 load helper
 
-programs=(keepa-fetch keepa-flatten badge-diff db-load db-query slack-post)
+programs=(keepa-fetch keepa-flatten badge-diff sales-flatten db-load db-query slack-post)
 
 setup() {
 	clean_room
@@ -158,6 +158,13 @@ fields() {
 			'select(.type == $type) | keys[] | select(. != "type")' stream | sort -u)
 		assert_output ''
 	done
+}
+
+@test "sales-flatten makes what its page shows" {
+	literals RECORDS "$(page sales-flatten)"
+	run sales-flatten < <(records block01)
+	assert_success
+	assert_output "$(records block02)"
 }
 
 @test "keepa-flatten, badge-diff and db-load make what their pages show" {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - each program beside what a user would take instead, and beside the limit
 #
-#     run.sh [NAME...]    flatten, diff, load, latency; without a name, all
+#     run.sh [NAME...]    flatten, diff, load, sales, latency; without a name, all
 #
 # What is not installed is left out, and said so.  No time fails a run; records
 # that are not the same as ours do, and a command that fails.
@@ -213,6 +213,33 @@ bench_load() {
 	rm -f "$DB"*
 }
 
+# Amazon's rows by ASIN to rows of a table: those of one report, of a seller with
+# business customers and of one without.
+bench_sales() {
+	local kind count in
+	have jq transform/sales-flatten || return 0
+	for kind in b2b plain; do
+		count=$((830 * scale))
+		[ "$kind" = b2b ] || count=$((1450 * scale))
+		in=$cache/sales-$kind
+		if ! fresh "$in" "$bench/sales-rows.py" || [ "$(cat "$in.count")" != "$count" ]; then
+			say "making $count rows"
+			"$python" "$bench/sales-rows.py" "$count" "$kind" >"$in.new"
+			echo "$count" >"$in.count"
+			mv "$in.new" "$in"
+		fi
+		tail -n 500 "$in" >"$cache/sample"
+
+		row sales-flatten '>=400MB/s <=16MiB' 'transform/sales-flatten <"$IN"'
+		row "$(jq --version)" '>=10' 'jq -c -f "$bench/sales.jq" "$IN"'
+		row 'python json' '>=5' '"$python" "$bench/sales.py" <"$IN"'
+		limit 'wc -l' '' 'wc -l <"$IN"'
+		limit cat '' 'cat "$IN"'
+		check "$cache/sample"
+		compare "sales: $count rows by ASIN, $kind" "$in"
+	done
+}
+
 # From the last byte of Keepa's answer for 100 ASINs to Slack's receipt of an
 # alert: the job itself, on the simulator, by the simulator's clock.
 bench_latency() {
@@ -248,12 +275,13 @@ bench_latency() {
 
 mkdir -p "$cache"
 build usage
-[ $# -gt 0 ] || set -- flatten diff load latency
+[ $# -gt 0 ] || set -- flatten diff load sales latency
 for name; do
 	case $name in
 	flatten) bench_flatten ;;
 	diff) bench_diff ;;
 	load) bench_load ;;
+	sales) bench_sales ;;
 	latency) bench_latency ;;
 	*)
 		say "no bench '$name'"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - the parsers against what nobody would write
 #
-#     run.sh [SECONDS [NAME...]]    60 seconds each of json split when flatten diff
+#     run.sh [SECONDS [NAME...]]    60 seconds each of json split when flatten diff sales
 #
 # Needs clang with libFuzzer.  What it has learned stays in
 # $TMPDIR/sellerpipe-fuzz for the next run; so does an input that broke something,
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 
 seconds=${1:-60}
 shift $(($# > 0 ? 1 : 0))
-[ $# -gt 0 ] || set -- json split when flatten diff
+[ $# -gt 0 ] || set -- json split when flatten diff sales
 corpus=${TMPDIR:-/tmp}/sellerpipe-fuzz
 fuzz=tests/fuzz
 
@@ -38,6 +38,7 @@ build_all() {
 	build when lib/when.c lib/json.c
 	build flatten lib/ndjson.c lib/json.c lib/when.c lib/keepa.c lib/market.c
 	build diff lib/ndjson.c lib/json.c lib/when.c
+	build sales lib/ndjson.c lib/json.c lib/when.c lib/market.c
 }
 
 # What to begin with: made up, and real answers where they are.
@@ -45,6 +46,11 @@ seed() {
 	local file
 	python3 tests/sim/products.py --count 5 --size 2000 >"$corpus/products"
 	python3 tests/fixtures/looks.py 1 2 /dev/null >"$corpus/looks"
+	{
+		python3 tests/bench/sales-rows.py 6 b2b
+		python3 tests/bench/sales-rows.py 6
+	} | sed 's/B0[0-9]*[24]"/B000000001"/' >"$corpus/rows"
+	split -l 4 "$corpus/rows" "$corpus/sales/rows-"
 	split -l 1 "$corpus/products" "$corpus/flatten/product-"
 	split -l 40 "$corpus/looks" "$corpus/diff/looks-"
 	cp "$corpus"/flatten/product-* "$corpus/json"
@@ -62,7 +68,7 @@ seed() {
 	done
 }
 
-mkdir -p "$corpus"/{json,split,when,flatten,diff,broken}
+mkdir -p "$corpus"/{json,split,when,flatten,diff,sales,broken}
 build_all
 seed
 status=0
