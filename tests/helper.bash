@@ -35,6 +35,7 @@ start_sim() {
 	sim=$(<"$BATS_TEST_TMPDIR/sim.url")
 	export KEEPA_API_URL=$sim/keepa KEEPA_API_KEY=test-key
 	export SLACK_API_URL=$sim/slack/api SLACK_BOT_TOKEN=xoxb-test SLACK_CHANNEL=C0TEST
+	export CLICKUP_API_URL=$sim/clickup/api/v2 CLICKUP_API_TOKEN=pk_test CLICKUP_TASK_ID=86test
 	export SLACK_PACE_MS=0 HTTP_WAIT_MS=20 HTTP_STALL_TIMEOUT=2 HTTP_TIMEOUT=20
 }
 
