@@ -4,6 +4,7 @@
 load helper
 
 programs=(keepa-fetch keepa-flatten badge-diff db-load db-query slack-post)
+programs+=(clickup-post)
 
 setup() {
 	clean_room
@@ -117,7 +118,7 @@ fields() {
 	for name in "${programs[@]}"; do
 		file=$(page "$name")
 		case $name in
-		keepa-fetch | slack-post) library=$top/lib/http.c ;;
+		keepa-fetch | slack-post | clickup-post) library=$top/lib/http.c ;;
 		db-*) library=$top/lib/db.c ;;
 		*) library=/dev/null ;;
 		esac
@@ -211,6 +212,21 @@ fields() {
 	assert_failure 65
 	assert_output "$(records block03)"
 	run slack-post --check
+	assert_equal "$(shape <<<"$output")" "$(records block04 | shape)"
+}
+
+@test "clickup-post makes what its page shows" {
+	start_sim
+	literals RECORDS "$(page clickup-post)"
+	same='if .state == "sent" then .remote_id = "" | .sent_at = "" else . end'
+	run clickup-post < <(records block01)
+	assert_success
+	assert_equal "$(jq -c "$same" <<<"$output")" "$(records block02 | jq -c "$same")"
+	faults clickup '[{"fault":"error","error":"ITEM_013"}]'
+	run --separate-stderr clickup-post < <(records block01)
+	assert_failure 65
+	assert_output "$(records block03)"
+	run clickup-post --check
 	assert_equal "$(shape <<<"$output")" "$(records block04 | shape)"
 }
 
