@@ -38,6 +38,7 @@ start_sim() {
 	export LWA_URL=$sim/lwa/auth/o2/token SP_API_URL=$sim/sp SP_POLL_MS=20
 	export SP_API_CLIENT_ID=amzn1.application-oa2-client.test
 	export SP_API_CLIENT_SECRET=amzn1.oa2-cs.v1.test SP_API_REFRESH_TOKEN='Atzr|test'
+	export CLICKUP_API_URL=$sim/clickup/api/v2 CLICKUP_API_TOKEN=pk_test CLICKUP_TASK_ID=86test
 	export SLACK_PACE_MS=0 HTTP_WAIT_MS=20 HTTP_STALL_TIMEOUT=2 HTTP_TIMEOUT=20
 }
 

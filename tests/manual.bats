@@ -3,7 +3,8 @@
 # show works.
 load helper
 
-programs=(keepa-fetch keepa-flatten badge-diff sales-flatten db-load db-query slack-post)
+programs=(keepa-fetch sp-fetch keepa-flatten badge-diff sales-plan sp-split sales-flatten db-load db-query
+	slack-post clickup-post)
 
 setup() {
 	clean_room
@@ -117,7 +118,7 @@ fields() {
 	for name in "${programs[@]}"; do
 		file=$(page "$name")
 		case $name in
-		keepa-fetch | slack-post) library=$top/lib/http.c ;;
+		keepa-fetch | slack-post | clickup-post) library=$top/lib/http.c ;;
 		db-*) library=$top/lib/db.c ;;
 		*) library=/dev/null ;;
 		esac
@@ -218,6 +219,21 @@ fields() {
 	assert_failure 65
 	assert_output "$(records block03)"
 	run slack-post --check
+	assert_equal "$(shape <<<"$output")" "$(records block04 | shape)"
+}
+
+@test "clickup-post makes what its page shows" {
+	start_sim
+	literals RECORDS "$(page clickup-post)"
+	same='if .state == "sent" then .remote_id = "" | .sent_at = "" else . end'
+	run clickup-post < <(records block01)
+	assert_success
+	assert_equal "$(jq -c "$same" <<<"$output")" "$(records block02 | jq -c "$same")"
+	faults clickup '[{"fault":"error","error":"ITEM_013"}]'
+	run --separate-stderr clickup-post < <(records block01)
+	assert_failure 65
+	assert_output "$(records block03)"
+	run clickup-post --check
 	assert_equal "$(shape <<<"$output")" "$(records block04 | shape)"
 }
 
