@@ -106,6 +106,8 @@ static const char usage[] =
 static void
 add(struct buffer *b, const char *s, size_t len)
 {
+	if (len == 0)
+		return; /* there may be no buffer yet */
 	if (b->len + len > b->cap) {
 		b->cap = 2 * (b->len + len);
 		if ((b->s = realloc(b->s, b->cap)) == NULL)

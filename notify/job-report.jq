@@ -97,12 +97,15 @@ def reason:
 
 def left($today): "\(day) (\(reason)\(sooner_than_never($today)))";
 
+def why: .error // "no reason given" | clean(300);
+
 def failed_day($today):
 	"\(day): "
 	+ if .status == "FATAL"
-	then "Amazon failed: \(.error // "no reason given" | clean(300)); tried again\(sooner_than_never($today) | if . == "" then " by the next run" else . end)"
-	else "given up\(if .attempts then " after " + (.attempts | count("attempt")) else "" end): \(.error // "no reason given" | clean(300)); ask for it again with --from \(.date | clean(10)) --to \(.date | clean(10))"
-	end;
+	then "Amazon failed: \(why); tried again"
+		+ (sooner_than_never($today) | if . == "" then " by the next run" else . end)
+	else "given up\(if .attempts then " after " + (.attempts | count("attempt")) else "" end): \(why); "
+		+ (.date | clean(10) | "ask for it again with --from \(.) --to \(.)") end;
 
 def failed_part:
 	"\(.marketplace // "the job" | clean(10)): \(.status | meaning)"
@@ -116,12 +119,10 @@ def standing:
 		+ if .units_by_date != null and .units_by_asin != null and .units_by_date != .units_by_asin
 			then " (\(.units_by_asin | whole) by ASIN)" else "" end
 	 else empty end,
-	 if .ordered_product_sales_cents != null and .currency != null then
-		.currency as $currency | .ordered_product_sales_cents | money($currency)
-	 else empty end,
+	 (.currency as $currency | .ordered_product_sales_cents // .sales_by_date_cents // .sales_by_asin_cents
+		| if . == null or $currency == null then empty else money($currency) end),
 	 (.asins // .rows_by_asin | if . == null then empty else count("ASIN") end),
-	 if .status == "no_data" then "no data" else empty end,
-	 (.state // empty | clean(20))]
+	 if .status == "no_data" then "no data" else .state // empty | clean(20) | gsub("_"; " ") end]
 	| if length == 0 then "done" else join(", ") end;
 
 # A line, or a heading and a line each, of which some may only be counted.
@@ -136,7 +137,8 @@ def standings:
 	sort_by(.date) | reverse
 	| (.[:many][] | "\(day): \(standing)"),
 	  (.[many:] | if length == 0 then empty
-		else "\(.[0].marketplace | clean(10)): and \(length | count("day")) more, \(.[-1].date | clean(10)) to \(.[0].date | clean(10))" end);
+		else "\(.[0].marketplace | clean(10)): and \(length | count("day")) more, "
+			+ (map(.date | clean(10)) | "\(.[-1]) to \(.[0])") end);
 
 def backlog:
 	"backfill: \(length | count("day")) left, about \(length / quota * 10 | round / 10) days at \(quota) a day";
@@ -159,11 +161,10 @@ def collect:
 	| if .bad == [] and ($run.status // 0 | bad) and ($parts | any(.status == $run.status) | not)
 		then .bad = [{status: $run.status}] else . end
 	# A day once, by the last of its pulls; and days that nobody pulled, if they have rows.
-	| .days = ((.done + ($rows | map(select(.units_by_date != null or .units_by_asin != null
-			or (.state != null and .state != "missing" and .state != "pending")))))
-		| group_by([.marketplace, .date])
-		| map((map(select(.type == "report_requests")) | sort_by(.attempts, .request_id) | last // {})
-			+ (map(select(.type == "sales_freshness")) | last // {})))
+	| .days = (.done + $rows | group_by([.marketplace, .date])
+		| map(select(any(.type == "report_requests" or .units_by_date != null or .units_by_asin != null))
+			| (map(select(.type == "report_requests")) | sort_by(.attempts, .request_id) | last // {})
+			+ (map(select(.type == "sales_freshness")) | last // {} | del(.status))))
 	| .markets = (reduce ($parts, .days, .lost, .left)[].marketplace as $m ([];
 		if $m == null or index([$m]) then . else . + [$m] end))
 	| .failing = (.markets - (.markets - (.bad + .lost | map(.marketplace))))
@@ -189,7 +190,8 @@ def verdict:
 	  elif .critical and .done == [] then
 		"failed: \(cause // (.bad | map(.status | meaning) | unique | if length == 1 then .[0] else null end)
 			// if $names == "" then "the job" else $names end)"
-	  else "partly failed: \([$names, cause] | map(select(. != null and . != "")) | if . == [] then ["the job"] else . end | join(", "))" end;
+	  else "partly failed: " + ([$names, cause] | map(select(. != null and . != ""))
+		| if . == [] then "the job" else join(", ") end) end;
 
 def title: "\(.run.job // "job" | clean(30)) \(.run.started_at // "" | .[:10]): \(verdict)";
 
@@ -198,16 +200,23 @@ def duration:
 	then "took \((.run.finished_at | fromdateiso8601) - (.run.started_at | fromdateiso8601) | seconds)"
 	else empty end;
 
-def lines:
-	. as $all
+def days:
+	. as $all | .markets[] as $m | $all.days | map(select(.marketplace == $m)) | standings;
+
+def failures:
+	.today as $today
+	| (.bad | map(failed_part)) + (.lost | sort_by(.date) | reverse | map(failed_day($today)))
+	| listed("failed"; "failure");
+
+def rest:
+	.today as $today
 	| (.left | map(select(.status == "planned"))) as $planned
-	| (if ($planned | length) > many then $planned else [] end) as $backlog
-	| (.markets[] as $m | $all.days | map(select(.marketplace == $m)) | standings),
-	  ((.bad | map(failed_part)) + (.lost | sort_by(.date) | reverse | map(failed_day($all.today))) | listed("failed"; "failure")),
-	  (.later[] | (.said | last_words) as $said | select($said != "")
+	| ($planned | length > many) as $backlog
+	| (.later[] | (.said | last_words) as $said | select($said != "")
 		| "\(.marketplace // "the job" | clean(10)) goes on with the next run: \($said)"),
-	  (.left - $backlog | sort_by(.date) | reverse | map(left($all.today)) | listed("left for the next run"; "day")),
-	  ($backlog | if . == [] then empty else backlog end),
+	  (.left | map(select(($backlog and .status == "planned") | not)) | sort_by(.date) | reverse | map(left($today))
+		| listed("left for the next run"; "day")),
+	  (if $backlog then $planned | backlog else empty end),
 	  duration;
 
 def setting: $ENV[.] // "" | if . == "" then empty else . end;
@@ -215,15 +224,17 @@ def setting: $ENV[.] // "" | if . == "" then empty else . end;
 def comment:
 	if ("CLICKUP_TASK_ID" | [setting]) == [] then empty else
 	{type: "clickup_comment", id: "job:\(.run.run_id):clickup", task_id: $ENV.CLICKUP_TASK_ID,
-	 text: ([title, lines] | join("\n") | cut(20000))} end;
+	 text: ([title, days, failures, rest] | join("\n") | cut(20000))} end;
 
+# In a message, which may be cut, what failed comes first.
 def message:
 	if .bad == [] and .lost == [] then empty else
-	first((if .critical then "SLACK_CHANNEL_ALERTS" else empty end), "SLACK_CHANNEL_LOGS", "SLACK_CHANNEL" | setting) as $channel
+	first((if .critical then "SLACK_CHANNEL_ALERTS" else empty end),
+		"SLACK_CHANNEL_LOGS", "SLACK_CHANNEL" | setting) as $channel
 	| {type: "slack_message", id: "job:\(.run.run_id):slack", channel: $channel,
-	   text: ([title, lines] | join("\n") | cut(3000) | escape),
+	   text: ([title, failures, days, rest] | join("\n") | cut(3000) | escape),
 	   blocks: [
 		{type: "header", text: {type: "plain_text", text: (title | cut(150)), emoji: false}},
-		{type: "section", text: {type: "plain_text", text: ([lines] | join("\n") | cut(2900)), emoji: false}}]} end;
+		{type: "section", text: {type: "plain_text", text: ([failures, days, rest] | join("\n") | cut(2900)), emoji: false}}]} end;
 
 [inputs] | collect | comment, message

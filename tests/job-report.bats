@@ -114,7 +114,7 @@ failed:
 - US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC
 left for the next run: CA 2026-11-20 (not begun)
 took 3 min 20 s'
-	assert_equal "$(tail -n 1 report)" '{"type":"slack_message","id":"job:sales-1:slack","channel":"CLOGS","text":"sales 2026-11-21: partly failed: US, CA\nUS 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional\nfailed:\n- CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: &lt;html&gt; / sp-fetch: stop; the next run tries again; if it stays so, report it\n- US 2026-11-18: given up after 3 attempts: no such report &amp; type; ask for it again with --from 2026-11-18 --to 2026-11-18\n- US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC\nleft for the next run: CA 2026-11-20 (not begun)\ntook 3 min 20 s","blocks":[{"type":"header","text":{"type":"plain_text","text":"sales 2026-11-21: partly failed: US, CA","emoji":false}},{"type":"section","text":{"type":"plain_text","text":"US 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional\nfailed:\n- CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: <html> / sp-fetch: stop; the next run tries again; if it stays so, report it\n- US 2026-11-18: given up after 3 attempts: no such report & type; ask for it again with --from 2026-11-18 --to 2026-11-18\n- US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC\nleft for the next run: CA 2026-11-20 (not begun)\ntook 3 min 20 s","emoji":false}}]}'
+	assert_equal "$(tail -n 1 report)" '{"type":"slack_message","id":"job:sales-1:slack","channel":"CLOGS","text":"sales 2026-11-21: partly failed: US, CA\nfailed:\n- CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: &lt;html&gt; / sp-fetch: stop; the next run tries again; if it stays so, report it\n- US 2026-11-18: given up after 3 attempts: no such report &amp; type; ask for it again with --from 2026-11-18 --to 2026-11-18\n- US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC\nUS 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional\nleft for the next run: CA 2026-11-20 (not begun)\ntook 3 min 20 s","blocks":[{"type":"header","text":{"type":"plain_text","text":"sales 2026-11-21: partly failed: US, CA","emoji":false}},{"type":"section","text":{"type":"plain_text","text":"failed:\n- CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: <html> / sp-fetch: stop; the next run tries again; if it stays so, report it\n- US 2026-11-18: given up after 3 attempts: no such report & type; ask for it again with --from 2026-11-18 --to 2026-11-18\n- US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC\nUS 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional\nleft for the next run: CA 2026-11-20 (not begun)\ntook 3 min 20 s","emoji":false}}]}'
 }
 
 @test "all failed: to the alerts" {
@@ -305,13 +305,21 @@ took 3 min 20 s'
 		job 0
 		part US 0
 		rows US 2026-11-19 10 1000 USD 5 settled
+		request US 2026-11-17 DONE '{"rows_by_asin":0}'
+		request US 2026-11-16 no_data
+		echo '{"type":"sales_freshness","marketplace":"US","date":"2026-11-17","state":"not_ready","asins":0,"units_by_asin":null,"units_by_date":null}'
+		echo '{"type":"sales_freshness","marketplace":"US","date":"2026-11-16","state":"no_data","asins":0,"units_by_asin":null,"units_by_date":null}'
 		echo '{"type":"sales_freshness","marketplace":"US","date":"2026-11-18","state":"missing","asins":null,"units_by_asin":null,"units_by_date":null}'
 		request US 2026-11-20 DONE '{"rows_by_asin":3}'
-		echo '{"type":"sales_freshness","marketplace":"US","date":"2026-11-20","state":"provisional","asins":3,"units_by_asin":9,"units_by_date":10,"ordered_product_sales_cents":null,"currency":null}'
+		echo '{"type":"sales_freshness","marketplace":"US","date":"2026-11-20","state":"provisional","asins":3,"units_by_asin":9,"units_by_date":10,"sales_by_date_cents":null,"currency":null}'
+		echo '{"type":"sales_freshness","marketplace":"US","date":"2026-11-15","state":"settled","asins":3,"units_by_asin":9,"units_by_date":9,"sales_by_asin_cents":100,"sales_by_date_cents":150,"currency":"USD"}'
 	)
 	assert_equal "$(says)" 'sales 2026-11-21: all well
 US 2026-11-20: 10 units (9 by ASIN), 3 ASINs, provisional
 US 2026-11-19: 10 units, 10.00 USD, 5 ASINs, settled
+US 2026-11-17: 0 ASINs, not ready
+US 2026-11-16: 0 ASINs, no data
+US 2026-11-15: 9 units, 1.50 USD, 3 ASINs, settled
 took 3 min 20 s'
 }
 
