@@ -80,7 +80,7 @@ has() {
 make_plan() {
 	db-query report_requests | sales-plan --marketplaces "$marketplaces" \
 		--min-interval "$(setting SP_MIN_INTERVAL 900)" --max-per-day "$(setting SP_MAX_PER_DAY 96)" \
-		--burst "$(setting SP_BURST 4)" "${days[@]}" "${today[@]}" >"$plan"
+		--burst "$(setting SP_BURST 4)" --min-age "$(setting SP_MIN_AGE 6)" "${days[@]}" "${today[@]}" >"$plan"
 }
 
 # What of the plan can be begun within the timeout.
@@ -118,9 +118,9 @@ fetch() {
 			worst "${statuses[@]}" >"spool/status-$1.$$"; } 2>"spool/said-$1.$$"
 }
 
-# On a terminal: how far it is, once in a while.
+# How far it is, once in a while, until it is killed.
 show_progress() {
-	[ -t 2 ] || return 0
+	trap - EXIT # which is the job's
 	local all so_far
 	all=$(wc -l <"$plan")
 	while sleep 5; do
@@ -132,17 +132,19 @@ show_progress() {
 
 # All marketplaces of the plan, at once.
 fetch_all() {
-	local market pids=() progress
+	local market pids=() progress=''
 	time_left=$((timeout - (SECONDS - began) - timeout / 30))
 	mapfile -t markets < <(jq -r .marketplace "$plan" | sort -u)
-	show_progress &
-	progress=$!
+	if [ -t 2 ]; then
+		show_progress &
+		progress=$!
+	fi
 	for market in "${markets[@]}"; do
 		fetch "$market" &
 		pids+=($!)
 	done
 	[ ${#pids[@]} -eq 0 ] || wait "${pids[@]}" || true
-	kill "$progress" 2>/dev/null || true
+	[ -z "$progress" ] || kill "$progress" 2>/dev/null || true
 	for market in "${markets[@]}"; do
 		cat "spool/said-$market.$$" >&2
 		note "$(cat "spool/status-$market.$$" 2>/dev/null || echo 70)"
