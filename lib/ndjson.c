@@ -331,7 +331,11 @@ find_type(struct nd_in *in, const struct json_members *m,
 {
 	type->s = NULL;
 	for (size_t i = 0; i < m->n; i++) {
-		if (!json_key_is(m->v[i].key, "type"))
+		struct json_slice key = m->v[i].key;
+
+		/* Most do not even begin like it. */
+		if ((*key.s != 't' && *key.s != '\\') ||
+		    !json_key_is(key, "type"))
 			continue;
 		e->column = (size_t)(m->v[i].key.s - in->line.s);
 		e->why = "a field that occurs twice";

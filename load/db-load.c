@@ -28,12 +28,14 @@
 #define PAUSE_MS 50
 #define OPEN_MAX_S 1 /* others want to write, too */
 #define SHAPES_MAX 64 /* kept per table; a stream has a few */
+#define SHORT_MAX 15 /* digits that every double can hold */
 
 enum kind { PLAIN, JSON_TEXT, BOOLEAN, VERSION, TIMES, FIRST };
 enum op { UPSERT, UPDATE, DELETE };
 
 struct column {
 	char *name;
+	size_t len; /* of it */
 	char type; /* of STRICT tables: the first letter of INTEGER REAL TEXT */
 	int key; /* its place in the primary key, from 1; 0: none */
 	enum kind kind;
@@ -137,6 +139,7 @@ read_columns(struct table *t)
 		memset(c, 0, sizeof(*c));
 		c->name =
 		    must(strdup((const char *)sqlite3_column_text(stmt, 0)));
+		c->len = strlen(c->name);
 		c->type = *(const char *)sqlite3_column_text(stmt, 1);
 		c->key = sqlite3_column_int(stmt, 2);
 		c->kind = kind_of((const char *)sqlite3_column_text(stmt, 3));
@@ -195,16 +198,25 @@ find_table(struct json_slice type)
 	return NULL;
 }
 
-/* Records mostly name their columns in order: look from next on. */
+/* Records mostly name their columns in order, and without escapes: look from
+ * next on for the bytes, and then for what they say. */
 static int
 find_column(const struct table *t, int next, struct json_slice key)
 {
 	for (int i = 0; i < t->n_columns; i++, next++) {
+		const struct column *c;
+
 		if (next >= t->n_columns)
 			next = 0;
-		if (is_key(key, t->columns[next].name))
+		c = &t->columns[next];
+		if (key.len == c->len && memcmp(key.s, c->name, key.len) == 0)
 			return next;
 	}
+	if (memchr(key.s, '\\', key.len) == NULL)
+		return -1;
+	for (int i = 0; i < t->n_columns; i++)
+		if (json_key_is(key, t->columns[i].name))
+			return i;
 	return -1;
 }
 
@@ -544,6 +556,35 @@ bind_text(sqlite3_stmt *stmt, int i, const struct column *c, char **text)
 	return NULL;
 }
 
+/* A number of a few digits, as most are: the double nearest to it is the
+ * quotient of two that are exact.  False if it is none of these. */
+static bool
+bind_short(sqlite3_stmt *stmt, int i, const struct column *c)
+{
+	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
+	    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+	const char *p = c->val.s, *end = p + c->val.len, *point = end;
+	bool minus = *p == '-';
+	long long n = 0;
+
+	if (c->val.len > SHORT_MAX || (c->type == 'R' && FLT_EVAL_METHOD != 0))
+		return false;
+	for (p += minus; p < end; p++) {
+		if (*p >= '0' && *p <= '9')
+			n = 10 * n + (*p - '0');
+		else if (*p == '.' && c->type == 'R')
+			point = p + 1;
+		else
+			return false;
+	}
+	if (c->type == 'I')
+		sqlite3_bind_int64(stmt, i, minus ? -n : n);
+	else
+		sqlite3_bind_double(stmt, i,
+		    (minus ? -(double)n : (double)n) / powers[end - point]);
+	return true;
+}
+
 /* In a line, something that is no part of it stands behind every number. */
 static const char *
 bind_number(sqlite3_stmt *stmt, int i, const struct column *c)
@@ -576,8 +617,11 @@ bind_number(sqlite3_stmt *stmt, int i, const struct column *c)
 static const char *
 bind(sqlite3_stmt *stmt, int i, const struct column *c, char **text)
 {
-	enum json_kind kind = json_kind(c->val);
+	enum json_kind kind;
 
+	if (c->type != 'T' && bind_short(stmt, i, c))
+		return NULL;
+	kind = json_kind(c->val);
 	if (kind == JSON_NULL)
 		sqlite3_bind_null(stmt, i);
 	else if (c->kind == BOOLEAN && kind == JSON_BOOL)

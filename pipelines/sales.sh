@@ -216,12 +216,14 @@ deliver_all() {
 
 db-load --init </dev/null
 if $show_plan; then
+	plan=spool/preview.$$
 	make_plan
 	list_plan
 	tell_plan
 	exit
 fi
 take_lock sales
+rm -f spool/{plan,facts,messages,report,said-??,status-??}.[0-9]* # of a run that was killed
 deliver_all
 make_plan || {
 	note "$(worst "${PIPESTATUS[@]}")"

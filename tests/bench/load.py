@@ -9,7 +9,7 @@ import sys
 
 encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 BATCH = 10000
-VERSIONS = {"asin_current_state": "last_updated"}
+VERSIONS = {"asin_current_state": "last_updated", "sales_daily": "fetched_at"}
 
 
 def upsert(db, table, columns):

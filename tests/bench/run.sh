@@ -1,12 +1,12 @@
 #!/bin/bash
 # run.sh - each program beside what a user would take instead, and beside the limit
 #
-#     run.sh [NAME...]    flatten, diff, load, sales, latency; without a name, all
+#     run.sh [NAME...]    flatten, diff, load, sales, saleload, latency; without a name, all
 #
 # What is not installed is left out, and said so.  No time fails a run; records
 # that are not the same as ours do, and a command that fails.
 #
-# The data, some 2 GB, is kept in $TMPDIR/sellerpipe-bench for the next run, and
+# The data, some 5 GB, is kept in $TMPDIR/sellerpipe-bench for the next run, and
 # may be deleted at any time.  BENCH_ROUNDS (3): how often each command runs.
 # BENCH_SCALE (100): the size of the data, in percent.
 set -euo pipefail
@@ -240,6 +240,55 @@ bench_sales() {
 	done
 }
 
+# A million days of products, which are wide rows: into an empty database, the same
+# again, and the same as a later report has them.
+bench_saleload() {
+	local n=$((10000 * scale)) in=$cache/sale-rows first=2026-11-20T00:00:00Z second=2026-11-21T00:00:00Z
+	local empty='rm -f "$DB"*; cp "$cache/sale-empty.db" "$DB"'
+	local full='rm -f "$DB"*; cp "$cache/sale-full.db" "$DB"'
+	local utils='sqlite-utils insert "$DB" sales_daily "$IN.tenth" --nl --pk marketplace --pk date --pk asin'
+	local shown='sqlite3 -json "$DB" "SELECT * FROM sales_daily ORDER BY 1, 2, 3" | jq -c ".[]"'
+	have jq sqlite3 load/db-load || return 0
+	build sales -lsqlite3
+	[ -x "$cache/sales" ] || return 0
+	if ! fresh "$in.later" "$bench/sales.c" || [ "$(cat "$in.count")" != "$n" ]; then
+		say "making $n rows"
+		"$cache/sales" "$n" $first >"$in"
+		"$cache/sales" "$n" $second >"$in.later.new"
+		echo "$n" >"$in.count"
+		mv "$in.later.new" "$in.later"
+	fi
+	sed -n 1,2000p "$in" >"$cache/sample"
+	sed 's/^{"type":"sales_daily",/{/' "$cache/sample" >"$cache/sample.tenth"
+	sed -n "1,$((n / 10))s/^{\"type\":\"sales_daily\",/{/p" "$in" >"$in.tenth"
+	rm -f "$cache"/sale-empty.db* "$cache"/sale-full.db*
+	load/db-load -d "sqlite:$cache/sale-empty.db" --init </dev/null
+	cp "$cache/sale-empty.db" "$cache/sale-full.db"
+	"$cache/sales" "$n" $first "$cache/sale-full.db"
+	sqlite3 -csv "$cache/sale-full.db" 'SELECT * FROM sales_daily' >"$in.csv"
+
+	row db-load '<=8MiB' 'load/db-load -d "sqlite:$DB" <"$IN"' "$empty"
+	row 'python json sqlite3' '>=3' '"$python" "$bench/load.py" "$DB" <"$IN"' "$empty"
+	! have sqlite-utils || row 'sqlite-utils, a tenth' '>=0.9' "$utils" "$empty"
+	limit 'sqlite3 .import, ready CSV' '>=1.4' \
+		"sqlite3 \"\$DB\" \".import --csv '\$IN.csv' sales_daily\"" "$empty"
+	limit 'upserts from memory' '>=0.8' "\"\$cache/sales\" $n $first \"\$DB\"" "$empty"
+	check "$cache/sample" "$shown"
+	compare "saleload: an empty database, $n rows" "$in"
+
+	row db-load '<=8MiB' 'load/db-load -d "sqlite:$DB" <"$IN"' "$full"
+	row 'python, plain upsert' '>=3.3' '"$python" "$bench/load.py" "$DB" plain <"$IN"' "$full"
+	row 'python, if changed' '' '"$python" "$bench/load.py" "$DB" <"$IN"' "$full"
+	limit 'upserts from memory' '>=0.8' "\"\$cache/sales\" $n $first \"\$DB\"" "$full"
+	compare "saleload: the same rows again" "$in"
+
+	row db-load '<=8MiB' 'load/db-load -d "sqlite:$DB" <"$IN"' "$full"
+	row 'python json sqlite3' '' '"$python" "$bench/load.py" "$DB" <"$IN"' "$full"
+	limit 'upserts from memory' '>=0.8' "\"\$cache/sales\" $n $second \"\$DB\"" "$full"
+	compare "saleload: the same rows of a later report" "$in.later"
+	rm -f "$DB"*
+}
+
 # From the last byte of Keepa's answer for 100 ASINs to Slack's receipt of an
 # alert: the job itself, on the simulator, by the simulator's clock.
 bench_latency() {
@@ -275,13 +324,14 @@ bench_latency() {
 
 mkdir -p "$cache"
 build usage
-[ $# -gt 0 ] || set -- flatten diff load sales latency
+[ $# -gt 0 ] || set -- flatten diff load sales saleload latency
 for name; do
 	case $name in
 	flatten) bench_flatten ;;
 	diff) bench_diff ;;
 	load) bench_load ;;
 	sales) bench_sales ;;
+	saleload) bench_saleload ;;
 	latency) bench_latency ;;
 	*)
 		say "no bench '$name'"
