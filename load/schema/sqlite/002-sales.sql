@@ -250,8 +250,15 @@ BEGIN
 		('unit_session_percentage', OLD.unit_session_percentage, NEW.unit_session_percentage),
 		('unit_session_percentage_b2b', OLD.unit_session_percentage_b2b, NEW.unit_session_percentage_b2b),
 		('currency', OLD.currency, NEW.currency))
-	WHERE was IS NOT now
+	WHERE was IS NOT now AND (OLD.fetched_at IS NOT NEW.fetched_at
+		OR EXISTS (SELECT 1 FROM sales_restatements r
+			WHERE r.marketplace = NEW.marketplace
+				AND r.date = NEW.date AND r.asin = NEW.asin
+				AND r."column" = name AND r.seen_at = NEW.fetched_at))
 	ON CONFLICT DO UPDATE SET new = excluded.new;
+	DELETE FROM sales_restatements WHERE marketplace = NEW.marketplace
+		AND date = NEW.date AND asin = NEW.asin
+		AND seen_at = NEW.fetched_at AND old IS new;
 END;
 
 CREATE TRIGGER sales_daily_totals_restated AFTER UPDATE ON sales_daily_totals
@@ -363,7 +370,7 @@ INSERT INTO velocity_windows VALUES (7, 0.4), (30, 0.3), (60, 0.2), (90, 0.1);
 -- day may end: none of its sites is known to count later than Los Angeles, which
 -- is 8 hours behind UTC, or 7 in summer, when this is an hour late.
 --
---   missing      nothing is there
+--   missing      nothing is there, and nothing was asked for yet
 --   not_ready    it was asked for and never came whole; or only the total is
 --                there, beside products that Amazon left out
 --   no_data      Amazon has none
@@ -396,6 +403,8 @@ WITH by_asin AS MATERIALIZED (
 ), requests AS MATERIALIZED (
 	SELECT *, row_number() OVER newest AS nth,
 		max(status = 'DONE') OVER (PARTITION BY marketplace, date) AS done,
+		max(status <> 'planned' OR attempts > 0)
+			OVER (PARTITION BY marketplace, date) AS asked,
 		first_value(status) OVER (PARTITION BY marketplace, date
 			ORDER BY status IN ('DONE', 'no_data', 'failed') DESC,
 				created_at DESC, length(request_id) DESC,
@@ -433,7 +442,9 @@ WITH by_asin AS MATERIALIZED (
 		coalesce(c.n, 0) AS restatements, c.last_at, c.last_old_at,
 		r.status, r.error, r.not_before, r.attempts,
 		CASE WHEN a.asins IS NULL AND r.finished = 'no_data' THEN 'no_data'
-			WHEN r.done = 0 THEN 'not_ready'
+			WHEN r.done = 0 AND (r.asked OR a.asins IS NOT NULL
+				OR t.marketplace IS NOT NULL) THEN 'not_ready'
+			WHEN r.done = 0 THEN 'missing'
 			WHEN a.asins IS NOT NULL OR t.is_zero AND r.done THEN 'usable'
 			WHEN t.marketplace IS NOT NULL THEN 'not_ready'
 			ELSE 'missing' END AS have
