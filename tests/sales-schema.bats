@@ -225,7 +225,7 @@ for statement in sys.argv[2:]:
 ### How each day stands
 
 @test "a day between others is missing if nothing is there of it; a first day is the first that anything is known of" {
-	db-load < <(row 4 1 && market=CA total 3 1 && market=UK request 2 planned)
+	db-load < <(row 4 1 && market=CA total 3 1 && market=UK request 2 IN_QUEUE)
 	shows sales_freshness '[.marketplace, .date, .state]' "[\"CA\",\"$(day 3)\",\"not_ready\"]
 [\"CA\",\"$(day 2)\",\"missing\"]
 [\"CA\",\"$(day 1)\",\"missing\"]
