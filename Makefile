@@ -74,7 +74,7 @@ lint:
 
 # The pipelines and what they need go together, as they stand here.
 LIBDIR = $(PREFIX)/lib/sellerpipe
-JOBS   = pipelines/badges.sh pipelines/replay.sh pipelines/track.sh
+JOBS   = pipelines/badges.sh pipelines/replay.sh pipelines/track.sh pipelines/sales.sh
 install: all
 	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \

@@ -1,5 +1,5 @@
 #!/bin/bash
-# demo.sh - build all this, and see the job run against the bundled simulator
+# demo.sh - build all this, and see both jobs run against the bundled simulator
 #
 #     pipelines/demo.sh [FOLDER]
 #
@@ -47,7 +47,11 @@ done
 url=$(<"$home/sim.url")
 export KEEPA_API_URL=$url/keepa KEEPA_API_KEY=test-key
 export SLACK_API_URL=$url/slack/api SLACK_BOT_TOKEN=xoxb-test SLACK_CHANNEL=C0DEMO
-unset KEEPA_API_KEY_FILE SLACK_BOT_TOKEN_FILE http_proxy HTTP_PROXY
+export SP_API_URL=$url/sp LWA_URL=$url/lwa/auth/o2/token SP_API_CLIENT_ID=amzn1.application-oa2-client.test
+export SP_API_CLIENT_SECRET=amzn1.oa2-cs.v1.test SP_API_REFRESH_TOKEN='Atzr|test' SP_POLL_MS=100
+export CLICKUP_API_URL=$url/clickup/api/v2 CLICKUP_API_TOKEN=pk_test CLICKUP_TASK_ID=86demo
+unset KEEPA_API_KEY_FILE SLACK_BOT_TOKEN_FILE SP_API_CLIENT_ID_FILE SP_API_CLIENT_SECRET_FILE \
+	SP_API_REFRESH_TOKEN_FILE CLICKUP_API_TOKEN_FILE SP_API_STATE http_proxy HTTP_PROXY
 
 step "1. Twelve products in the US and three in Canada are tracked"
 "$top/pipelines/track.sh" add B0SIM0000{1..9} B0SIM0001{0..2} --priority 1
@@ -77,10 +81,40 @@ step "4. The next look, some time later, tells Slack; as a person sees it there:
 db-query changes_to_tell notification_sent=true |
 	jq -sc -f "$top/notify/badge-alert.jq" | jq -r -f "$top/notify/slack-text.jq"
 
-step "5. What is in the database now"
+step "5. The sales job: Amazon's Sales & Traffic of the last two days, US and CA"
+"$top/pipelines/sales.sh" --plan --lookback 2
+"$top/pipelines/sales.sh" --lookback 2
+echo
+echo "What ClickUp has of it:"
+curl_comments() {
+	python3 -c 'import json, sys, urllib.request
+for line in urllib.request.urlopen(sys.argv[1]).read().decode().splitlines():
+	print("  " + json.loads(line)["comment_text"].replace("\n", "\n  "))' "$url/_sim/clickup/comments"
+}
+curl_comments
+
+step "6. Two weeks before that; really, Amazon makes one report in 15 minutes"
+python3 - "$url/_sim/sp/quota" <<'!'
+import sys, urllib.request
+for operation in "createReport", "getReport", "getReportDocument":
+    body = '{"operation":"%s","advertise":50}' % operation
+    urllib.request.urlopen(urllib.request.Request(sys.argv[1], body.encode())).read()
+!
+rm -f "$home/sp-api.state" # what was learnt of the rates before
+ago() { # ago DAYS
+	local t=$(($(date +%s) - 86400 * $1))
+	date -u -d "@$t" +%F 2>/dev/null || date -u -r "$t" +%F
+}
+SP_BURST=100 "$top/pipelines/sales.sh" --mode backfill --from "$(ago 16)" --to "$(ago 4)"
+echo
+echo "How fast each product sells (db-query sales_velocity), pieces a day:"
+db-query sales_velocity --limit 6 | jq -r '"  \(.marketplace) \(.asin)  \(.units_per_day // "unknown")  to \(.as_of)  \(.product_title // "" | .[:40])"'
+
+step "7. What is in the database now"
 printf '%-22s %s\n' table rows
 for table in tracked_asins asin_current_state asin_history rank_history categories \
-	bestseller_changes notifications api_usage_log runs; do
+	bestseller_changes sales_daily sales_daily_totals report_requests sales_restatements \
+	notifications api_usage_log runs; do
 	printf '%-22s %s\n' "$table" "$(db-query "$table" | wc -l)"
 done
 echo
@@ -91,6 +125,6 @@ cat <<!
 
 Everything is in $home: amazon.db (SQLite), spool/ (the raw streams).
 Try:  sqlite3 $home/amazon.db .schema
-      load/db-query -d sqlite:$home/amazon.db badge_runs | jq .
+      load/db-query -d sqlite:$home/amazon.db sales_freshness | jq .
 With real keys in .env, the same scripts run the real thing: see README.md.
 !
