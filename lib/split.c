@@ -3,6 +3,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "lib/split.h"
 
 #define NAME_MAX_LEN 255
@@ -92,40 +96,113 @@ append(struct split *sp, const char *p, size_t n)
 }
 
 static void
-hand_out(struct split *sp)
+hand_out(struct split *sp, struct json_slice val)
 {
-	struct json_slice val = {sp->buf, sp->len};
-
 	sp->fn(sp->arg, sp->name, sp->element, val);
 	sp->len = 0;
 	sp->gap = false;
 	sp->state = sp->element ? AFTER_ELEMENT : AFTER_VALUE;
 }
 
+static void
+hand_out_kept(struct split *sp)
+{
+	struct json_slice val = {sp->buf, sp->len};
+
+	hand_out(sp, val);
+}
+
+/* Bytes outside of strings that have to be looked at. */
+static const bool stops[256] = {['"'] = true,
+    ['{'] = true,
+    ['}'] = true,
+    ['['] = true,
+    [']'] = true,
+    [' '] = true,
+    ['\t'] = true,
+    ['\n'] = true,
+    ['\r'] = true};
+
+/* The first quote or backslash from p on. */
+static const char *
+string_stop(const char *p, const char *end)
+{
+#ifdef __SSE2__
+	const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+
+	for (; end - p >= 16; p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		int found = _mm_movemask_epi8(_mm_or_si128(
+		    _mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+
+		if (found != 0)
+			return p + __builtin_ctz((unsigned)found);
+	}
+#endif
+	while (p < end && *p != '"' && *p != '\\')
+		p++;
+	return p;
+}
+
 /* The end of the run of bytes from p on that all are taken as they are. */
 static const char *
 run(const struct split *sp, const char *p, const char *end)
 {
-	static const bool stops[256] = {['"'] = true,
-	    ['{'] = true,
-	    ['}'] = true,
-	    ['['] = true,
-	    [']'] = true,
-	    [' '] = true,
-	    ['\t'] = true,
-	    ['\n'] = true,
-	    ['\r'] = true};
-
 	if (sp->in_string)
-		while (p < end && *p != '"' && *p != '\\')
+		return string_stop(p, end);
+	while (p < end && !stops[(unsigned char)*p] &&
+	    (sp->depth > 0 || *p != ','))
+		p++;
+	return p;
+}
+
+/* The value ends before p.  If it came in one piece it is not copied. */
+static const char *
+end_nested(struct split *sp, const char *from, const char *p)
+{
+	struct json_slice val = {from, (size_t)(p - from)};
+
+	if (sp->len == 0 && val.len <= SPLIT_MAX) {
+		hand_out(sp, val);
+		return p;
+	}
+	if (!append(sp, from, val.len))
+		return NULL;
+	hand_out_kept(sp);
+	return p;
+}
+
+/* Bytes within an object or an array, up to its end or to white space.  Those
+ * from `from` on are not kept yet. */
+static const char *
+take_nested(struct split *sp, const char *from, const char *p, const char *end)
+{
+	while (p < end) {
+		if (sp->in_string) {
+			p = string_stop(p, end);
+			if (p == end)
+				break;
+			if (*p == '\\' && p + 1 == end)
+				sp->escaped = true;
+			else if (*p == '\\')
+				p++;
+			else
+				sp->in_string = false;
 			p++;
-	else if (sp->depth > 0)
+			continue;
+		}
 		while (p < end && !stops[(unsigned char)*p])
 			p++;
-	else
-		while (p < end && !stops[(unsigned char)*p] && *p != ',')
-			p++;
-	return p;
+		if (p == end || *p <= ' ')
+			break;
+		sp->in_string = *p == '"';
+		sp->depth += *p == '{' || *p == '[';
+		sp->depth -= *p == '}' || *p == ']';
+		p++;
+		if (sp->depth == 0)
+			return end_nested(sp, from, p);
+	}
+	return append(sp, from, (size_t)(p - from)) ? p : NULL;
 }
 
 /* A byte within a string, that ends a run. */
@@ -139,7 +216,7 @@ take_string(struct split *sp, const char *p)
 	} else if (*p == '"') {
 		sp->in_string = false;
 		if (sp->depth == 0)
-			hand_out(sp);
+			hand_out_kept(sp);
 	}
 	return p + 1;
 }
@@ -152,14 +229,14 @@ take_mark(struct split *sp, const char *p)
 
 	if (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r') {
 		if (sp->depth == 0)
-			hand_out(sp);
+			hand_out_kept(sp);
 		else
 			sp->gap =
 			    strchr("{[]},:\"", sp->buf[sp->len - 1]) == NULL;
 		return p + 1;
 	}
 	if (sp->depth == 0 && sp->len > 0) {
-		hand_out(sp);
+		hand_out_kept(sp);
 		return p;
 	}
 	if (sp->depth == 0 && (closes || *p == ','))
@@ -171,7 +248,7 @@ take_mark(struct split *sp, const char *p)
 	sp->depth += opens;
 	sp->depth -= closes;
 	if (closes && sp->depth == 0)
-		hand_out(sp);
+		hand_out_kept(sp);
 	return p + 1;
 }
 
@@ -182,6 +259,12 @@ take(struct split *sp, const char *p, const char *end)
 
 	if (sp->escaped)
 		return take_string(sp, p);
+	if (sp->depth == 0 && sp->len == 0 && (*p == '{' || *p == '[')) {
+		sp->depth = 1;
+		return take_nested(sp, p, p + 1, end);
+	}
+	if (sp->depth > 0 && !sp->gap && (sp->in_string || *p > ' '))
+		return take_nested(sp, p, p, end);
 	stop = run(sp, p, end);
 	/* "1 2" must not become 12, but stay what it is: bad. */
 	if (stop > p && sp->gap && *p != ',' && *p != ':' &&

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - each program beside what a user would take instead, and beside the limit
 #
-#     run.sh [NAME...]    flatten, diff, load, sales, saleload, latency; without a name, all
+#     run.sh [NAME...]    flatten, diff, load, sales, report, saleload, latency; without a name, all
 #
 # What is not installed is left out, and said so.  No time fails a run; records
 # that are not the same as ours do, and a command that fails.
@@ -240,6 +240,32 @@ bench_sales() {
 	done
 }
 
+# A document of 100 MB, of one report, to rows of tables: split, and flattened.
+bench_report() {
+	local count=$((960 * scale)) in=$cache/report.json rest
+	have jq transform/sp-split transform/sales-flatten || return 0
+	if ! fresh "$in" tests/sim/sales.py || [ "$(cat "$in.count")" != "$count" ]; then
+		say "making a report of $count rows"
+		"$python" tests/sim/sales.py --asins "$count" --date 2026-11-18 --b2b >"$in.new"
+		"$python" tests/sim/sales.py --asins 500 --date 2026-11-18 --b2b >"$cache/sample"
+		echo "$count" >"$in.count"
+		mv "$in.new" "$in"
+	fi
+	touch -d 2026-11-21T00:00:00Z "$in" "$cache/sample"
+	rest='-c --arg name "${IN##*/}" --arg at 2026-11-21T00:00:00Z -f "$bench/report.jq" "$IN"'
+
+	row 'sp-split | sales-flatten' '>=200MB/s <=16MiB' 'transform/sp-split "$IN" | transform/sales-flatten'
+	row "$(jq --version) | jq" '>=10' "jq $rest | grep by_asin | jq -c -f \"\$bench/sales.jq\""
+	row 'python json | python' '>=5' \
+		'"$python" "$bench/report.py" "$IN" 2026-11-21T00:00:00Z | grep by_asin | "$python" "$bench/sales.py"'
+	limit 'sp-split' '>=400MB/s' 'transform/sp-split "$IN"'
+	limit 'wc -l' '' 'wc -l <"$IN"'
+	commands[0]+='; :'
+	commands[0]=${commands[0]/transform\/sales-flatten/transform\/sales-flatten | grep -v sales_daily_totals}
+	check "$cache/sample"
+	compare "report: a document of $count ASINs, twice read and checked" "$in"
+}
+
 # A million days of products, which are wide rows: into an empty database, the same
 # again, and the same as a later report has them.
 bench_saleload() {
@@ -324,13 +350,14 @@ bench_latency() {
 
 mkdir -p "$cache"
 build usage
-[ $# -gt 0 ] || set -- flatten diff load sales saleload latency
+[ $# -gt 0 ] || set -- flatten diff load sales report saleload latency
 for name; do
 	case $name in
 	flatten) bench_flatten ;;
 	diff) bench_diff ;;
 	load) bench_load ;;
 	sales) bench_sales ;;
+	report) bench_report ;;
 	saleload) bench_saleload ;;
 	latency) bench_latency ;;
 	*)

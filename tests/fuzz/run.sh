@@ -28,7 +28,7 @@ plain_json() {
 		-Djson_valid=plain_valid -Djson_scan=plain_scan -Djson_scan_members=plain_members \
 		-Djson_walk=plain_walk -Djson_next=plain_next -Djson_kind=plain_kind -Djson_is=plain_is \
 		-Djson_key_is=plain_key_is -Djson_int=plain_int -Djson_text=plain_text \
-		-Djson_unescape=plain_unescape -o "$corpus/plain.o" lib/json.c
+		-Djson_unescape=plain_unescape -Djson_words=plain_words -o "$corpus/plain.o" lib/json.c
 }
 
 build_all() {
