@@ -3,7 +3,7 @@
 # show works.
 load helper
 
-programs=(keepa-fetch keepa-flatten badge-diff db-load db-query slack-post)
+programs=(keepa-fetch keepa-flatten badge-diff sales-plan sp-split db-load db-query slack-post)
 
 setup() {
 	clean_room
@@ -158,6 +158,20 @@ fields() {
 			'select(.type == $type) | keys[] | select(. != "type")' stream | sort -u)
 		assert_output ''
 	done
+}
+
+@test "sales-plan and sp-split make what their pages show" {
+	literals RECORDS "$(page sales-plan)"
+	run sales-plan --marketplaces US --lookback 2 --now 2026-11-20T20:00:00Z < <(records block01)
+	assert_success
+	assert_output "$(records block02)"
+
+	literals RECORDS "$(page sp-split)"
+	records block01 >report.json
+	touch -d 2026-11-21T12:00:00Z report.json
+	run sp-split report.json
+	assert_success
+	assert_output "$(records block02)"
 }
 
 @test "keepa-flatten, badge-diff and db-load make what their pages show" {
