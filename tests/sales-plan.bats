@@ -654,6 +654,81 @@ US:2026-11-18:CHILD:2'
 	done
 }
 
+@test "of 60 ledgers made up at random every plan keeps the quota, the waits, and one request for a day" {
+	cat >check.py <<'!'
+import datetime, json, random, subprocess, sys
+NOW = datetime.datetime(2026, 11, 20, 20)
+ASKED = ("creating", "created", "IN_QUEUE", "IN_PROGRESS", "ready")
+TO_ASK = ("planned", "not_ready", "CANCELLED", "FATAL")
+
+def text(t):
+    return t.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+def time(t):
+    return datetime.datetime.strptime(t, "%Y-%m-%dT%H:%M:%SZ") if t else NOW
+
+def made_up(rng):
+    ledger = {}
+    for _ in range(rng.randrange(90)):
+        age, market, n = rng.choice((rng.randrange(1, 9), rng.randrange(30, 45))), rng.choice(("US", "CA", "MX")), rng.randrange(1, 4)
+        day = (NOW - datetime.timedelta(age)).strftime("%Y-%m-%d")
+        name = "%s:%s:CHILD:%d" % (market, day, n)
+        ledger[name] = {"type": "report_requests", "request_id": name, "marketplace": market, "date": day, "granularity": "CHILD",
+                        "status": rng.choice(ASKED + TO_ASK + ("DONE",) * 9 + ("no_data", "failed")),
+                        "not_before": rng.choice((None, text(NOW + datetime.timedelta(seconds=rng.randrange(-40000, 80000))))),
+                        "asked_at": text(NOW - datetime.timedelta(seconds=rng.randrange(400000))),
+                        "updated_at": text(NOW - datetime.timedelta(seconds=rng.randrange(60000)))}
+    return ledger
+
+def planned(ledger, options):
+    lines = "".join(json.dumps(r, separators=(",", ":")) + "\n" for r in ledger.values())
+    return subprocess.run(["sales-plan", "--now", text(NOW)] + options, input=lines, text=True, check=True,
+                          capture_output=True).stdout.splitlines()
+
+def check(seed):
+    rng = random.Random(seed)
+    ledger = made_up(rng)
+    interval, most, burst = rng.choice((900, 61, 5000)), rng.choice((96, 3, 11)), rng.choice((1, 4, 7))
+    options = ["--min-interval", str(interval), "--max-per-day", str(most), "--burst", str(burst)] + \
+        rng.choice((["--lookback", "5"], ["--from", "2026-10-01"], ["--ages", "1,33,36,40"]))
+    lines = planned(ledger, options)
+    plan = [json.loads(line) for line in lines]
+    days = [(r["marketplace"], r["date"]) for r in plan if r["status"] in TO_ASK]
+    assert len(days) == len(set(days))
+    # All that Amazon has is there, as it was, and first.
+    first = [r for r in plan if r["status"] in ASKED]
+    assert plan[:len(first)] == first
+    assert sorted(r["request_id"] for r in first) == \
+        sorted(r["request_id"] for r in ledger.values() if r["status"] in ASKED and r["marketplace"] != "MX")
+    assert all(ledger[r["request_id"]] == r for r in first)
+    # Of a day that is unfinished there is nothing new, and of others a new number.
+    unfinished = {(r["marketplace"], r["date"]) for r in ledger.values() if r["status"] in ASKED or
+                  r["status"] in TO_ASK and (r["status"] != "not_ready" or r["date"] >= "2026-10-20")}
+    for r in plan:
+        old = ledger.get(r["request_id"])
+        assert (old is None) == ((r["marketplace"], r["date"]) not in unfinished)
+        if old and old["status"] in TO_ASK[1:]:
+            assert time(r["not_before"]) >= max(time(old["not_before"]), NOW) or r["not_before"] == old["not_before"]
+    # The quota, from when each has been, or is to be, asked for.
+    past = sorted(t for t in (time(r["asked_at"]) for r in ledger.values()) if t > NOW - datetime.timedelta(1))
+    asks = sorted(max(time(r["not_before"]), NOW) for r in plan if r["status"] in TO_ASK)
+    tokens, last = burst, None
+    for t in past + asks:
+        if last is not None:
+            tokens = min(burst, tokens + (t - last).total_seconds() / interval)
+        tokens, last = tokens - 1, t
+        if t >= NOW:
+            assert tokens > -1e-6, (seed, t, tokens)
+            assert sum(t - datetime.timedelta(1) < other <= t for other in past + asks) <= most
+    # Made anew at once it is the same.
+    assert planned(dict(ledger, **{r["request_id"]: r for r in plan}), options) == lines
+    return len(asks)
+
+assert sum(map(check, range(int(sys.argv[1])))) > 500
+!
+	run -0 python3 check.py 60
+}
+
 @test "a plan goes into the database, and is made anew from there" {
 	db-load --init </dev/null
 	if ! db-query --list | grep -q '"report_requests"'; then
