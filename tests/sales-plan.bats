@@ -654,7 +654,7 @@ US:2026-11-18:CHILD:2'
 	done
 }
 
-@test "of 60 ledgers made up at random every plan keeps the quota, the waits, and one request for a day" {
+@test "of 250 ledgers made up at random every plan keeps the quota, the waits, and one request for a day" {
 	cat >check.py <<'!'
 import datetime, json, random, subprocess, sys
 NOW = datetime.datetime(2026, 11, 20, 20)
@@ -726,7 +726,7 @@ def check(seed):
 
 assert sum(map(check, range(int(sys.argv[1])))) > 500
 !
-	run -0 python3 check.py 60
+	run -0 python3 check.py 250
 }
 
 @test "a plan goes into the database, and is made anew from there" {

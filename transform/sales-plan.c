@@ -470,6 +470,13 @@ is_late(const struct request *r)
 	return !r->planned && r->not_before > plan.now;
 }
 
+static bool
+is_backfill(const struct request *r)
+{
+	return r->day < plan.today - RECENT;
+}
+
+/* Of those at once, one that waited for a full bucket has to be the first. */
 static int
 by_not_before(const void *a, const void *b)
 {
@@ -477,13 +484,15 @@ by_not_before(const void *a, const void *b)
 
 	if ((*x)->not_before != (*y)->not_before)
 		return (*x)->not_before < (*y)->not_before ? -1 : 1;
+	if (is_backfill(*x) != is_backfill(*y))
+		return is_backfill(*x) ? -1 : 1;
 	return *x < *y ? -1 : *x > *y;
 }
 
 static int64_t
 slot_of(const struct request *r)
 {
-	int64_t at = next_slot(r->day < plan.today - RECENT);
+	int64_t at = next_slot(is_backfill(r));
 
 	return is_late(r) && r->not_before > at ? r->not_before : at;
 }
