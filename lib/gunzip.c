@@ -173,7 +173,7 @@ gunzip_why(const struct gunzip *g)
 	if (g->state == PACKED)
 		return "its gzip data are cut off";
 	if (g->state == START)
-		return "it is empty";
+		return g->have_first ? "it is but one byte" : "it is empty";
 	return g->why;
 }
 

@@ -6,8 +6,8 @@
 load helper
 
 # Those that read records, and of these, those that pass on what they do not know.
-readers=(keepa-flatten badge-diff sales-flatten db-load keepa-fetch 'slack-post --dry-run')
-passers=(keepa-flatten badge-diff sales-flatten keepa-fetch 'slack-post --dry-run')
+readers=(keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten db-load keepa-fetch 'slack-post --dry-run')
+passers=(keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten keepa-fetch 'slack-post --dry-run')
 no_end='has no end: what came is kept, and the rest is still to come'
 
 setup() {
@@ -121,7 +121,7 @@ category() { # category ID NAME: a record that every program takes
 }
 
 @test "an operand where none is taken ends the program with 64" {
-	for program in keepa-flatten badge-diff sales-flatten db-load slack-post 'keepa-fetch --categories'; do
+	for program in keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten db-load slack-post 'keepa-fetch --categories'; do
 		name=${program%% *}
 		run --separate-stderr $program file.ndjson </dev/null
 		ended 64 "PROG: unknown operand 'file.ndjson'; see --help"
@@ -160,7 +160,7 @@ category() { # category ID NAME: a record that every program takes
 
 @test "a full disk is noticed in the middle of a long stream" {
 	python3 -c 'print("{\"type\":\"x\"}\n" * 100000, end="")' >in
-	for program in keepa-flatten badge-diff sales-flatten 'slack-post --dry-run'; do
+	for program in keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten 'slack-post --dry-run'; do
 		name=${program%% *}
 		run --separate-stderr eval "$program <in >/dev/full"
 		ended 74 'PROG: cannot write to standard output: No space left on device'
@@ -183,8 +183,8 @@ category() { # category ID NAME: a record that every program takes
 		run --separate-stderr eval "$program </"
 		ended 74 "PROG: cannot read 'stdin': Is a directory"
 	done
-	for program in keepa-flatten badge-diff sales-flatten; do
-		name=$program
+	for program in keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten; do
+		name=${program%% *}
 		run --separate-stderr eval "$program <&-"
 		ended 74 "PROG: cannot read 'stdin': Bad file descriptor"
 	done
@@ -361,7 +361,7 @@ for i in range(20000):
 		ended 0
 		named A
 	done
-	for program in keepa-flatten badge-diff sales-flatten 'slack-post --dry-run'; do
+	for program in keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten 'slack-post --dry-run'; do
 		$program <in | cmp - <(category 1 A)
 	done
 }
@@ -388,7 +388,7 @@ with os.fdopen(out_read, "rb") as f:
     assert f.read() == line * 10
 sys.exit(process.wait())
 !
-	for program in keepa-flatten badge-diff sales-flatten 'slack-post --dry-run'; do
+	for program in keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten 'slack-post --dry-run'; do
 		name=${program%% *}
 		run --separate-stderr python3 unblocked.py $program
 		ended 0
@@ -415,7 +415,7 @@ sys.exit(process.wait())
 		category 1 A
 		echo '{"type":"end","run_id":"r-1","records":1}'
 	} >in
-	for program in keepa-flatten badge-diff sales-flatten 'slack-post --dry-run' db-load; do
+	for program in keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten 'slack-post --dry-run' db-load; do
 		feed $program <in
 		ended 0
 		gave "$(<in)"
@@ -525,7 +525,7 @@ say() {
 }
 
 @test "what is known comes out before more is waited for" {
-	for program in keepa-flatten badge-diff sales-flatten keepa-fetch 'slack-post --dry-run'; do
+	for program in keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten keepa-fetch 'slack-post --dry-run'; do
 		mkfifo in out
 		$program <in >out &
 		exec 8>in 9<out
@@ -588,7 +588,7 @@ print(head + "a" * (size - len(head) - 2) + '"}')
 
 @test "a line of 16 MiB leaves as it came" {
 	padded $((16 << 20)) 1 >in
-	for program in keepa-flatten badge-diff sales-flatten 'slack-post --dry-run'; do
+	for program in keepa-flatten badge-diff 'sales-plan --lookback 0' sales-flatten 'slack-post --dry-run'; do
 		$program <in >out
 		cmp in out
 	done

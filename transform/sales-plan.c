@@ -52,11 +52,12 @@ static const struct {
 
 /* A request of the ledger, or a new one. */
 struct request {
-	const struct market *market;
+	size_t market; /* which one of those wanted */
 	int64_t day;
 	enum stage stage;
-	bool planned, failed, not_ready;
+	bool planned, failed;
 	int64_t not_before, asked_at, updated_at; /* 0: not known */
+	int64_t at; /* when it has its turn, if it is to be asked for */
 	long long n; /* of the requests for this day */
 	char *line; /* as it came; NULL: it is new */
 	size_t len;
@@ -168,13 +169,24 @@ time_of(int field)
 	return when_read(record[field].val, &t) ? t : 0;
 }
 
-static bool
-wanted(const struct market *market)
+/* Which of the marketplaces wanted it is; n_markets if none. */
+static size_t
+rank(const struct market *market)
 {
-	for (size_t i = 0; i < plan.n_markets; i++)
-		if (plan.markets[i] == market)
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < plan.n_markets && plan.markets[i] != market)
+		i++;
+	return i;
+}
+
+/* Whether a time of the ledger is less than so many seconds ago.  A clock may
+ * have been fast when it was written; but if by more than a day, who knows when
+ * that was. */
+static bool
+within(int64_t t, int64_t seconds)
+{
+	return t > plan.now - seconds && t <= plan.now + DAY;
 }
 
 /* The number at the end of a request's id; 1 if there is none. */
@@ -199,16 +211,31 @@ read_day(struct json_slice val, int64_t *day)
 	    when_day(val.s + 1, val.len - 2, day);
 }
 
+/* How far a request has come; what is not ready by now never will be. */
 static void
 read_stage(struct request *r)
 {
+	bool not_ready = json_is(record[STATUS].val, "not_ready");
+
 	r->stage = ASKED; /* a status that is not known: ask Amazon */
 	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++)
 		if (json_is(record[STATUS].val, stages[i].status))
 			r->stage = stages[i].stage;
 	r->planned = json_is(record[STATUS].val, "planned");
 	r->failed = json_is(record[STATUS].val, "failed");
-	r->not_ready = json_is(record[STATUS].val, "not_ready");
+	if (not_ready && r->day < plan.today - GIVEN_UP) {
+		r->stage = OVER;
+		r->failed = true;
+	}
+}
+
+/* Without a word it is CHILD, as sp-fetch has it. */
+static bool
+of_this_granularity(struct json_slice val)
+{
+	if (json_kind(val) == JSON_STRING)
+		return json_is(val, plan.granularity);
+	return strcmp(plan.granularity, "CHILD") == 0;
 }
 
 /* A request of the ledger.  Those of all marketplaces count for the quota. */
@@ -228,14 +255,13 @@ take(struct nd_in *in)
 		    "status");
 		return;
 	}
-	if (asked_at > plan.now - DAY && asked_at <= plan.now)
-		add_ask(asked_at);
-	if (!wanted(market) ||
-	    (record[GRANULARITY].val.s != NULL &&
-		!json_is(record[GRANULARITY].val, plan.granularity)))
+	if (within(asked_at, DAY))
+		add_ask(asked_at < plan.now ? asked_at : plan.now);
+	if (rank(market) == plan.n_markets ||
+	    !of_this_granularity(record[GRANULARITY].val))
 		return;
 	r = add(&plan.ledger);
-	r->market = market;
+	r->market = rank(market);
 	r->day = day;
 	r->not_before = time_of(NOT_BEFORE);
 	r->asked_at = asked_at;
@@ -316,40 +342,76 @@ next_slot(bool backfill)
 	return t;
 }
 
+/* Day by day, of each marketplace by itself; of a day, the one that has come
+ * furthest, and then the first, before the others. */
+static int
+by_day(const void *a, const void *b)
+{
+	const struct request *x = a, *y = b;
+
+	if (x->market != y->market)
+		return x->market < y->market ? -1 : 1;
+	if (x->day != y->day)
+		return x->day < y->day ? -1 : 1;
+	if (x->stage != y->stage)
+		return x->stage < y->stage ? -1 : 1;
+	return x->n < y->n ? -1 : x->n > y->n;
+}
+
+static bool
+same_day(const struct request *x, const struct request *y)
+{
+	return x->market == y->market && x->day == y->day;
+}
+
+/* Where the requests for a day begin in the ledger, or would. */
+static size_t
+find(const struct request *day)
+{
+	size_t from = 0, to = plan.ledger.n;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (by_day(&plan.ledger.v[middle], day) < 0)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
 /* Whether a request for this day would only repeat what there is. */
 static bool
 has_it(const struct request *r)
 {
 	if (r->stage == ASKED || r->stage == TO_ASK)
-		return !(r->not_ready && r->day < plan.today - GIVEN_UP);
-	if (!plan.backfill)
-		return r->updated_at > plan.now - plan.min_age * 3600;
-	return !r->failed &&
+		return true;
+	if (within(r->updated_at, plan.min_age * 3600))
+		return true;
+	return plan.backfill && !r->failed &&
 	    (r->stage != DONE || r->asked_at >= r->day * DAY + SETTLED);
 }
 
 /* Ask for a day, unless the ledger says that there is no need. */
 static void
-want(const struct market *market, int64_t day)
+want(size_t market, int64_t day)
 {
-	struct request *r;
-	long long n = 0;
+	struct request wanted = {.market = market, .day = day, .stage = ASKED};
 
-	for (size_t i = 0; i < plan.ledger.n; i++) {
+	for (size_t i = find(&wanted); i < plan.ledger.n; i++) {
 		const struct request *old = &plan.ledger.v[i];
 
-		if (old->market != market || old->day != day)
-			continue;
+		if (!same_day(old, &wanted))
+			break;
 		if (has_it(old))
 			return;
-		n = old->n > n ? old->n : n;
+		wanted.n = old->n > wanted.n ? old->n : wanted.n;
 	}
-	r = add(&plan.todo);
-	r->market = market;
-	r->day = day;
-	r->stage = TO_ASK;
-	r->planned = true;
-	r->n = n + 1;
+	wanted.stage = TO_ASK;
+	wanted.planned = true;
+	wanted.n++;
+	*add(&plan.todo) = wanted;
 }
 
 static void
@@ -357,51 +419,126 @@ want_days(void)
 {
 	for (size_t i = 0; i < plan.n_markets; i++) {
 		for (size_t j = 0; j < plan.n_ages; j++)
-			want(plan.markets[i], plan.today - plan.ages[j]);
+			want(i, plan.today - plan.ages[j]);
 		for (int64_t d = plan.from; plan.backfill && d <= plan.to; d++)
-			want(plan.markets[i], d);
+			want(i, d);
 	}
 }
 
-/* What is unfinished; what was never ready by now is left as it is. */
+/* What is unfinished; but of two for a day the other is not asked for, too. */
 static void
 resume(void)
 {
+	const struct request *last = NULL;
+
 	for (size_t i = 0; i < plan.ledger.n; i++) {
 		const struct request *old = &plan.ledger.v[i];
 
-		if (old->stage == ASKED ||
-		    (old->stage == TO_ASK &&
-			!(old->not_ready && old->day < plan.today - GIVEN_UP)))
+		if (old->stage != ASKED && old->stage != TO_ASK)
+			continue;
+		if (old->stage == ASKED || last == NULL || !same_day(last, old))
 			*add(&plan.todo) = *old;
+		last = old;
 	}
 }
 
-static size_t
-rank(const struct market *market)
-{
-	size_t i = 0;
-
-	while (plan.markets[i] != market)
-		i++;
-	return i;
-}
-
-/* What Amazon has first, then the newest day, then as marketplaces are named;
- * of two requests for one day, the one that came further. */
+/* What Amazon has first, then the newest day, then as marketplaces are named.
+ */
 static int
 by_turn(const void *a, const void *b)
 {
 	const struct request *x = a, *y = b;
-	size_t i = rank(x->market), j = rank(y->market);
 
 	if (x->stage != y->stage)
 		return x->stage < y->stage ? -1 : 1;
 	if (x->day != y->day)
 		return x->day > y->day ? -1 : 1;
-	if (i != j)
-		return i < j ? -1 : 1;
-	return x->n < y->n ? -1 : x->n > y->n;
+	return by_day(x, y);
+}
+
+static void
+sort(struct list *list, int (*order)(const void *, const void *))
+{
+	if (list->n > 0)
+		qsort(list->v, list->n, sizeof(*list->v), order);
+}
+
+/* Amazon needs its time; but a plan made before is made anew. */
+static bool
+is_late(const struct request *r)
+{
+	return !r->planned && r->not_before > plan.now;
+}
+
+static bool
+is_backfill(const struct request *r)
+{
+	return r->day < plan.today - RECENT;
+}
+
+/* Of those at once, one that waited for a full bucket has to be the first. */
+static int
+by_not_before(const void *a, const void *b)
+{
+	struct request *const *x = a, *const *y = b;
+
+	if ((*x)->not_before != (*y)->not_before)
+		return (*x)->not_before < (*y)->not_before ? -1 : 1;
+	if (is_backfill(*x) != is_backfill(*y))
+		return is_backfill(*x) ? -1 : 1;
+	return *x < *y ? -1 : *x > *y;
+}
+
+static int64_t
+slot_of(const struct request *r)
+{
+	int64_t at = next_slot(is_backfill(r));
+
+	return is_late(r) && r->not_before > at ? r->not_before : at;
+}
+
+/*
+ * Give each request that has to be asked for its time.  One that has to wait
+ * keeps none of the others waiting: it has its turn once it may.
+ */
+static void
+schedule(struct request **ready, size_t n_ready, struct request **late,
+    size_t n_late)
+{
+	while (n_ready > 0 || n_late > 0) {
+		int64_t a = n_ready > 0 ? slot_of(*ready) : INT64_MAX;
+		int64_t b = n_late > 0 ? slot_of(*late) : INT64_MAX;
+
+		if (b <= a)
+			(*late++)->at = b, n_late--;
+		else
+			(*ready++)->at = a, n_ready--;
+		spend(b <= a ? b : a);
+	}
+}
+
+static void
+schedule_all(void)
+{
+	struct request **ready, **late;
+	size_t n = plan.todo.n, n_ready = 0, n_late = 0;
+
+	if (n == 0)
+		return;
+	ready = must(calloc(2 * n, sizeof(struct request *)));
+	late = ready + n;
+	for (size_t i = 0; i < n; i++) {
+		struct request *r = &plan.todo.v[i];
+
+		if (r->stage == TO_ASK && is_late(r))
+			late[n_late++] = r;
+		else if (r->stage == TO_ASK)
+			ready[n_ready++] = r;
+	}
+	if (n_late > 0)
+		qsort(late, n_late, sizeof(*late), by_not_before);
+	schedule(ready, n_ready, late, n_late);
+	free(ready);
 }
 
 /* A time, or null. */
@@ -420,7 +557,7 @@ put_new(const struct request *r, int64_t not_before)
 
 	when_day_text(r->day, day);
 	nd_puts("{\"type\":\"report_requests\",\"request_id\":\"");
-	nd_puts(r->market->code);
+	nd_puts(plan.markets[r->market]->code);
 	nd_puts(":");
 	nd_puts(day);
 	nd_puts(":");
@@ -428,7 +565,7 @@ put_new(const struct request *r, int64_t not_before)
 	nd_puts(":");
 	nd_put_int(r->n);
 	nd_puts("\"");
-	nd_field_str("marketplace", r->market->code);
+	nd_field_str("marketplace", plan.markets[r->market]->code);
 	nd_field_str("date", day);
 	nd_field_str("granularity", plan.granularity);
 	nd_field_str("status", "planned");
@@ -468,58 +605,34 @@ put_again(const struct request *r, int64_t not_before)
 	nd_puts("}\n");
 }
 
+/* What Amazon has, and what keeps its time, stays byte for byte. */
 static void
-put_resumed(const struct request *r, int64_t not_before)
+put_request(const struct request *r)
 {
 	struct json_slice line = {r->line, r->len};
+	bool now = r->at <= plan.now;
+	bool as_it_was =
+	    now ? r->not_before <= plan.now : r->not_before == r->at;
 
-	if (not_before == r->not_before)
+	if (r->line == NULL)
+		put_new(r, now ? 0 : r->at);
+	else if (r->stage == ASKED || as_it_was)
 		nd_put_line(line);
 	else
-		put_again(r, not_before);
-}
-
-/* Give a request that has to be asked for its time. */
-static void
-schedule(const struct request *r)
-{
-	int64_t at = next_slot(r->day < plan.today - RECENT);
-	int64_t not_before;
-
-	/* Amazon needs its time; but a plan made before is made anew. */
-	if (!r->planned && r->not_before > at)
-		at = r->not_before;
-	spend(at);
-	not_before = at > plan.now ? at : 0;
-	if (r->line == NULL)
-		put_new(r, not_before);
-	else
-		put_resumed(r, not_before);
+		put_again(r, now ? 0 : r->at);
 }
 
 static void
-write_plan(void)
+make_plan(void)
 {
-	const struct request *last = NULL;
-
-	if (plan.todo.n > 0)
-		qsort(plan.todo.v, plan.todo.n, sizeof(*plan.todo.v), by_turn);
-	for (size_t i = 0; i < plan.todo.n; i++) {
-		const struct request *r = &plan.todo.v[i];
-		bool twice = false;
-
-		for (size_t j = 0; j < i && !twice && r->stage == TO_ASK; j++) {
-			last = &plan.todo.v[j];
-			twice =
-			    last->market == r->market && last->day == r->day;
-		}
-		if (twice)
-			continue;
-		if (r->stage == TO_ASK)
-			schedule(r);
-		else
-			put_resumed(r, r->not_before);
-	}
+	count_asks();
+	sort(&plan.ledger, by_day);
+	resume();
+	want_days();
+	sort(&plan.todo, by_turn);
+	schedule_all();
+	for (size_t i = 0; i < plan.todo.n; i++)
+		put_request(&plan.todo.v[i]);
 }
 
 /* The day that it is in Los Angeles, where Amazon's days of the US and Canada
@@ -590,11 +703,22 @@ markets_option(char *list)
 
 		if (market == NULL)
 			errx(EX_USAGE, "Amazon has no marketplace '%s'", name);
-		if (!wanted(market) && plan.n_markets < MARKETS_MAX)
+		if (rank(market) == plan.n_markets &&
+		    plan.n_markets < MARKETS_MAX)
 			plan.markets[plan.n_markets++] = market;
 	}
 	if (plan.n_markets == 0)
 		errx(EX_USAGE, "--marketplaces names none");
+}
+
+/* Each but once, or there would be two requests for a day. */
+static void
+add_age(long age)
+{
+	for (size_t i = 0; i < plan.n_ages; i++)
+		if (plan.ages[i] == age)
+			return;
+	plan.ages[plan.n_ages++] = age;
 }
 
 static void
@@ -605,8 +729,10 @@ ages_option(char *list)
 	     age = strtok(NULL, ",")) {
 		if (plan.n_ages == AGES_MAX)
 			errx(EX_USAGE, "more than %d --ages", AGES_MAX);
-		plan.ages[plan.n_ages++] = number("--ages", age, 1, 730);
+		add_age(number("--ages", age, 1, 730));
 	}
+	if (plan.n_ages == 0)
+		errx(EX_USAGE, "--ages names none");
 }
 
 static void
@@ -745,10 +871,9 @@ main(int argc, char *argv[])
 			nd_put_line(nd_line(in));
 	}
 	nd_close(in);
-	count_asks();
-	resume();
-	want_days();
-	write_plan();
+	/* What is missing of a ledger may be the very request for a day. */
+	if (!nd_cut_short())
+		make_plan();
 
 	for (size_t i = 0; i < plan.ledger.n; i++)
 		free(plan.ledger.v[i].line);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "lib/ndjson.h"
 #include "lib/report.h"
@@ -43,6 +44,19 @@ read_file(struct report *r, FILE *f, const char *path)
 		err(EX_IOERR, "cannot read '%s'", path);
 }
 
+/* What is not even a file is said before any rows are out.  Opening a pipe
+ * could wait for ever. */
+static void
+look_at(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1 || access(path, R_OK) == -1)
+		err(EX_USAGE, "cannot open '%s'", path);
+	if (!S_ISREG(st.st_mode))
+		errx(EX_USAGE, "'%s' is no file that can be read twice", path);
+}
+
 static void
 split(const char *path)
 {
@@ -54,9 +68,7 @@ split(const char *path)
 	FILE *f = fopen(path, "rb");
 
 	if (f == NULL || fstat(fileno(f), &st) == -1)
-		err(EX_USAGE, "cannot open '%s'", path);
-	if (!S_ISREG(st.st_mode))
-		errx(EX_USAGE, "'%s' is no file that can be read twice", path);
+		err(EX_IOERR, "cannot open '%s'", path);
 	r = report_begin(&whatever, slash == NULL ? path : slash + 1,
 	    when_text(st.st_mtime, fetched_at));
 	read_file(r, f, path);
@@ -73,6 +85,7 @@ split(const char *path)
 		nd_failed();
 	}
 	fclose(f);
+	nd_flush(); /* the next file may be the end */
 }
 
 int
@@ -88,6 +101,8 @@ main(int argc, char *argv[])
 		nd_option(c, argv, usage);
 	if (optind == argc)
 		errx(EX_USAGE, "no files; see --help");
+	for (int i = optind; i < argc; i++)
+		look_at(argv[i]);
 	for (; optind < argc; optind++)
 		split(argv[optind]);
 	report_free();

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - the parsers against what nobody would write
 #
-#     run.sh [SECONDS [NAME...]]    60 seconds each of json split when flatten diff sales
+#     run.sh [SECONDS [NAME...]]    60 seconds each of json split when flatten diff sales gunzip report
 #
 # Needs clang with libFuzzer.  What it has learned stays in
 # $TMPDIR/sellerpipe-fuzz for the next run; so does an input that broke something,
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 
 seconds=${1:-60}
 shift $(($# > 0 ? 1 : 0))
-[ $# -gt 0 ] || set -- json split when flatten diff sales
+[ $# -gt 0 ] || set -- json split when flatten diff sales gunzip report
 corpus=${TMPDIR:-/tmp}/sellerpipe-fuzz
 fuzz=tests/fuzz
 
@@ -19,7 +19,7 @@ fuzz=tests/fuzz
 build() {
 	clang -O1 -g -std=c11 -I. -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -DSELLERPIPE_VERSION='"fuzz"' \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-o "$fuzz/$1-fuzz" "$fuzz/$1-fuzz.c" "${@:2}" -lm
+		-o "$fuzz/$1-fuzz" "$fuzz/$1-fuzz.c" "${@:2}" -lm -lz
 }
 
 # lib/json without SSE2, under another name.
@@ -39,6 +39,8 @@ build_all() {
 	build flatten lib/ndjson.c lib/json.c lib/when.c lib/keepa.c lib/market.c
 	build diff lib/ndjson.c lib/json.c lib/when.c
 	build sales lib/ndjson.c lib/json.c lib/when.c lib/market.c
+	build gunzip lib/gunzip.c lib/json.c
+	build report lib/report.c lib/gunzip.c lib/split.c lib/market.c lib/ndjson.c lib/json.c lib/when.c
 }
 
 # What to begin with: made up, and real answers where they are.
@@ -59,6 +61,16 @@ seed() {
 			"$file" >"$corpus/split/${file##*/}"
 	done
 	printf '2026-11-20T08:00:00.25Z' >"$corpus/when/time"
+	for file in US CA; do
+		python3 tests/sim/sales.py --asins 3 --date 2026-11-18 --marketplace $file --b2b >"$corpus/report/$file"
+		gzip -cn "$corpus/report/$file" >"$corpus/report/$file.gz"
+		{ head -c 999 "$corpus/report/$file" | gzip -1n && tail -c +1000 "$corpus/report/$file" | gzip -9n; } >"$corpus/gunzip/$file"
+	done
+	printf '{"errorDetails":"not yet available \\u00e9"}' >"$corpus/report/fatal"
+	cp "$corpus/report/fatal" "$corpus/gunzip"
+	for file in ../shared/captures/sp/*.json; do
+		[ ! -e "$file" ] || cp "$file" "$corpus/report"
+	done
 	for file in ../shared/captures/keepa/*_type4.json; do
 		[ -e "$file" ] || continue
 		cp "$file" "$corpus/json"
@@ -68,7 +80,7 @@ seed() {
 	done
 }
 
-mkdir -p "$corpus"/{json,split,when,flatten,diff,sales,broken}
+mkdir -p "$corpus"/{json,split,when,flatten,diff,sales,gunzip,report,broken}
 build_all
 seed
 status=0
