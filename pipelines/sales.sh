@@ -151,6 +151,17 @@ fetch_all() {
 	done
 }
 
+# Where each request of the plan stands now.
+asked() {
+	db-query report_requests | jq -c --slurpfile plan "$plan" \
+		'($plan | map({key: .request_id, value: true}) | from_entries) as $asked | select($asked[.request_id])'
+}
+
+# Whether something of the plan is left for the next run.
+unfinished() {
+	asked | jq -en '[inputs | select(.status | IN("DONE", "no_data", "failed") | not)] | length > 0' >/dev/null
+}
+
 # What the report is made of: the run, what became of each marketplace, where each
 # request stands now, and what is known of their days.
 facts() {
@@ -162,8 +173,7 @@ facts() {
 			'{type: "job_part", marketplace: $m, status: $status,
 				said: ($said | split("\n") | map(select(. != "")) | .[-3:] | join("\n") | .[:1000])}'
 	done
-	db-query report_requests | jq -c --slurpfile plan "$plan" \
-		'($plan | map({key: .request_id, value: true}) | from_entries) as $asked | select($asked[.request_id])'
+	asked
 	db-query sales_freshness | jq -c --slurpfile plan "$plan" \
 		'($plan | map({key: "\(.marketplace) \(.date)", value: true}) | from_entries) as $asked
 			| select($asked["\(.marketplace) \(.date)"])'
@@ -174,10 +184,7 @@ facts() {
 write_report() {
 	local sink
 	facts >"spool/facts.$$"
-	[ "$mode" != resume ] || [[ $status != @(0|75) ]] ||
-		! jq -e -n '[inputs | select(.type == "report_requests")
-			| select(.status | IN("DONE", "no_data", "failed") | not)] | length > 0' \
-			"spool/facts.$$" >/dev/null || return 0
+	[ "$mode" != resume ] || [[ $status != @(0|75) ]] || ! unfinished || return 0
 	CLICKUP_TASK_ID=$(setting CLICKUP_TASK_ID '') SLACK_CHANNEL_LOGS=$(setting SLACK_CHANNEL_LOGS '') \
 		SLACK_CHANNEL_ALERTS=$(setting SLACK_CHANNEL_ALERTS '') \
 		jq -nc -f "$here/../notify/job-report.jq" "spool/facts.$$" >"spool/messages.$$"
@@ -236,6 +243,7 @@ begin_run sales
 db-load <"$plan"
 [ "$mode" != backfill ] || say "$(tell_plan)"
 fetch_all
+! unfinished || note 75
 end_run "$status" "$(jq -s length "$plan")"
 write_report
 deliver_all

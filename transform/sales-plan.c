@@ -59,6 +59,7 @@ struct request {
 	int64_t not_before, asked_at, updated_at; /* 0: not known */
 	int64_t at; /* when it has its turn, if it is to be asked for */
 	long long n; /* of the requests for this day */
+	char report[64]; /* Amazon's id of it, or of the one before; or empty */
 	char *line; /* as it came; NULL: it is new */
 	size_t len;
 };
@@ -75,6 +76,7 @@ enum {
 	DATE,
 	GRANULARITY,
 	STATUS,
+	REPORT_ID,
 	NOT_BEFORE,
 	ASKED_AT,
 	UPDATED_AT
@@ -82,8 +84,9 @@ enum {
 
 static struct json_field record[] = {JSON_FIELD("type"),
     JSON_FIELD("request_id"), JSON_FIELD("marketplace"), JSON_FIELD("date"),
-    JSON_FIELD("granularity"), JSON_FIELD("status"), JSON_FIELD("not_before"),
-    JSON_FIELD("asked_at"), JSON_FIELD("updated_at"), JSON_END};
+    JSON_FIELD("granularity"), JSON_FIELD("status"), JSON_FIELD("report_id"),
+    JSON_FIELD("not_before"), JSON_FIELD("asked_at"), JSON_FIELD("updated_at"),
+    JSON_END};
 
 static struct {
 	const struct market *markets[MARKETS_MAX];
@@ -267,6 +270,7 @@ take(struct nd_in *in)
 	r->asked_at = asked_at;
 	r->updated_at = time_of(UPDATED_AT);
 	r->n = number_of(record[ID].val);
+	json_words(record[REPORT_ID].val, r->report, sizeof(r->report));
 	read_stage(r);
 	if (r->stage == ASKED || r->stage == TO_ASK) {
 		r->line = must(malloc(line.len));
@@ -406,7 +410,10 @@ want(size_t market, int64_t day)
 			break;
 		if (has_it(old))
 			return;
-		wanted.n = old->n > wanted.n ? old->n : wanted.n;
+		if (old->n > wanted.n) {
+			wanted.n = old->n;
+			memcpy(wanted.report, old->report, sizeof(old->report));
+		}
 	}
 	wanted.stage = TO_ASK;
 	wanted.planned = true;
@@ -569,6 +576,8 @@ put_new(const struct request *r, int64_t not_before)
 	nd_field_str("date", day);
 	nd_field_str("granularity", plan.granularity);
 	nd_field_str("status", "planned");
+	if (r->report[0] != '\0') /* not to be taken for the one to come */
+		nd_field_str("report_id", r->report);
 	nd_field_int("attempts", 0);
 	nd_name("not_before");
 	put_time(not_before);

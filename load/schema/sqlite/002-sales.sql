@@ -137,7 +137,7 @@ CREATE TABLE report_requests (
 	status TEXT NOT NULL CHECK (status IN ('planned', 'creating', 'created',
 		'IN_QUEUE', 'IN_PROGRESS', 'ready', 'DONE', 'not_ready',
 		'CANCELLED', 'FATAL', 'no_data', 'failed')),
-	report_id TEXT, -- of the last report created for it
+	report_id TEXT, -- of the last report created for it; planned: for its day
 	document_id TEXT, -- of that report
 	attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), -- reports created
 	not_before TEXT -- it is left alone until then
