@@ -182,17 +182,22 @@ facts() {
 # Write the messages into spool/, one file for each sink.  What only goes on from
 # earlier runs is worth a message when it fails, or once nothing is left.
 write_report() {
-	local sink
+	local task
 	facts >"spool/facts.$$"
 	[ "$mode" != resume ] || [[ $status != @(0|75) ]] || ! unfinished || return 0
-	CLICKUP_TASK_ID=$(setting CLICKUP_TASK_ID '') SLACK_CHANNEL_LOGS=$(setting SLACK_CHANNEL_LOGS '') \
+	task=$(setting CLICKUP_TASK_ID '')
+	CLICKUP_TASK_ID=${task:-none} SLACK_CHANNEL_LOGS=$(setting SLACK_CHANNEL_LOGS '') \
 		SLACK_CHANNEL_ALERTS=$(setting SLACK_CHANNEL_ALERTS '') \
 		jq -nc -f "$here/../notify/job-report.jq" "spool/facts.$$" >"spool/messages.$$"
-	! [ -t 2 ] || jq -r 'select(.type == "clickup_comment") // empty | .text' "spool/messages.$$" >&2
-	for sink in clickup_comment slack_message; do
-		jq -c --arg sink "$sink" 'select(.type == $sink)' "spool/messages.$$" >"spool/report.$$"
-		[ ! -s "spool/report.$$" ] || mv "spool/report.$$" "spool/report-$run_id.$sink"
-	done
+	! [ -t 2 ] || jq -r 'select(.type == "clickup_comment").text' "spool/messages.$$" >&2
+	[ -z "$task" ] || ! has CLICKUP_API_TOKEN || keep clickup_comment
+	! has SLACK_BOT_TOKEN || keep slack_message
+}
+
+# keep SINK: its message, until it is delivered.
+keep() {
+	jq -c --arg sink "$1" 'select(.type == $sink)' "spool/messages.$$" >"spool/report.$$"
+	[ ! -s "spool/report.$$" ] || mv "spool/report.$$" "spool/report-$run_id.$1"
 }
 
 # deliver FILE: what was sent already, by a run that was killed then, is not sent
@@ -213,11 +218,8 @@ deliver() {
 
 deliver_all() {
 	local file
-	for file in spool/report-*.clickup_comment; do
-		[ ! -e "$file" ] || ! has CLICKUP_API_TOKEN || deliver "$file"
-	done
-	for file in spool/report-*.slack_message; do
-		[ ! -e "$file" ] || ! has SLACK_BOT_TOKEN || deliver "$file"
+	for file in spool/report-*.{clickup_comment,slack_message}; do
+		[ ! -e "$file" ] || deliver "$file"
 	done
 }
 

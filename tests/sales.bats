@@ -34,7 +34,7 @@ time_passes() {
 		| .updated_at |= (fromdateiso8601 + 400 | todateiso8601)' | db-load
 }
 
-script() {
+amazon() {
 	control sp/script "$1" >/dev/null
 }
 
@@ -109,7 +109,7 @@ US:$yesterday:CHILD:1 DONE"
 }
 
 @test "one marketplace that fails stops no other: comment and #chloe-logs" {
-	script "[{\"marketplace\":\"US\",\"outcomes\":[{\"statuses\":[\"FATAL\"],\"fatal\":\"Something <odd> broke.\"}]}]"
+	amazon "[{\"marketplace\":\"US\",\"outcomes\":[{\"statuses\":[\"FATAL\"],\"fatal\":\"Something <odd> broke.\"}]}]"
 	run -75 --separate-stderr sales.sh --lookback 1
 	assert_equal "$(ledger)" "CA:$yesterday:CHILD:1 DONE
 US:$yesterday:CHILD:1 FATAL"
@@ -145,7 +145,7 @@ US:$yesterday:CHILD:1 DONE"
 }
 
 @test "everything failed: #chloebot" {
-	script '[{"outcomes":[{"statuses":["FATAL"],"fatal":"No."}]}]'
+	amazon '[{"outcomes":[{"statuses":["FATAL"],"fatal":"No."}]}]'
 	for _ in 1 2 3; do
 		plenty
 		sales.sh --lookback 1 || true
@@ -161,7 +161,7 @@ US:$yesterday:CHILD:1 failed"
 @test "no numbers yet is said, and never replaces numbers (pains 5, 6, 7; fault 25)" {
 	run -0 sales.sh --lookback 1 --marketplaces US
 	rows >before
-	script '[{"outcomes":[{"document":"delayed"},{"restate":2}]}]'
+	amazon '[{"outcomes":[{"document":"delayed"},{"restate":2}]}]'
 	plenty
 	SP_MIN_AGE=0 run -75 sales.sh --lookback 1 --marketplaces US
 	assert_equal "$(ledger)" "US:$yesterday:CHILD:1 DONE
@@ -220,7 +220,17 @@ US:$yesterday:CHILD:2 DONE"
 	run -0 sales.sh --lookback 1
 	assert_output ''
 	assert_equal "$(ledger | grep -c DONE)" 2
+	SP_API_REFRESH_TOKEN='Atzr|revoked' run -77 sales.sh --lookback 2
 	assert_equal "$(ls spool)" ''
+	assert_equal "$(requests clickup; requests slack)" ''
+}
+
+@test "on a terminal it says what came, and in long work how far it is" {
+	unset CLICKUP_API_TOKEN CLICKUP_TASK_ID SLACK_BOT_TOKEN
+	script -qec true /dev/null >/dev/null 2>&1 || skip "no terminal to be had here"
+	script -qec "sales.sh --lookback 1 --marketplaces US" /dev/null </dev/null >out
+	assert_regex "$(<out)" "sales $(date -u +%F): all well"
+	assert_regex "$(<out)" "US $yesterday: [0-9]+ units"
 }
 
 @test "--plan says what would be asked for and how long it takes, and asks for nothing" {
@@ -256,7 +266,7 @@ CA $(day 6)"
 }
 
 @test "the job ends within its timeout, and the next run goes on with the same reports" {
-	script '[{"outcomes":[{"statuses":["IN_QUEUE"]}]}]'
+	amazon '[{"outcomes":[{"statuses":["IN_QUEUE"]}]}]'
 	SECONDS=0
 	run -75 sales.sh --lookback 1 --timeout 3
 	assert [ "$SECONDS" -le 5 ]
