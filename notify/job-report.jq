@@ -105,7 +105,7 @@ def failed_day($today):
 	then "Amazon failed: \(why); tried again"
 		+ (sooner_than_never($today) | if . == "" then " by the next run" else . end)
 	else "given up\(if .attempts then " after " + (.attempts | count("attempt")) else "" end): \(why); "
-		+ (.date | clean(10) | "ask for it again with --from \(.) --to \(.)") end;
+		+ (.date | clean(10) | "ask for it again with --mode backfill --from \(.) --to \(.)") end;
 
 def failed_part:
 	"\(.marketplace // "the job" | clean(10)): \(.status | meaning)"

@@ -171,7 +171,7 @@ facts() {
 		jq -nc --arg m "$market" --rawfile said "spool/said-$market.$$" \
 			--argjson status "$(cat "spool/status-$market.$$" 2>/dev/null || echo 70)" \
 			'{type: "job_part", marketplace: $m, status: $status,
-				said: ($said | split("\n") | map(select(. != "")) | .[-3:] | join("\n") | .[:1000])}'
+				said: ($said | split("\n") | map(select(. != "" and (test("left for a later run$") | not))) | .[-3:] | join("\n") | .[:1000])}'
 	done
 	asked
 	db-query sales_freshness | jq -c --slurpfile plan "$plan" \
