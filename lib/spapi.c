@@ -125,7 +125,7 @@ begin_buckets(struct bucket b[SPAPI_OPS])
 	for (int op = 0; op < SPAPI_OPS; op++) {
 		double passed = t - b[op].at;
 
-		if (passed < 0) /* the clock was set back */
+		if (passed < -1) /* the clock was set back */
 			b[op].blocked_until += passed;
 		if (!(b[op].blocked_until <= t + DAY + 1))
 			b[op].blocked_until = 0;
