@@ -1336,7 +1336,8 @@ read_records(void)
 
 /* ---- how the API is: a health_checks record */
 
-static void
+/* False if the answer is none. */
+static bool
 read_participations(const struct http_res *res, char *detail, size_t size)
 {
 	struct json_field top[] = {JSON_FIELD("payload"), JSON_END};
@@ -1350,8 +1351,8 @@ read_participations(const struct http_res *res, char *detail, size_t size)
 	char code[8];
 
 	snprintf(detail, size, "takes part in:");
-	if (!json_scan(body, top, &e))
-		return;
+	if (!json_scan(body, top, &e) || json_kind(top[0].val) != JSON_ARRAY)
+		return false;
 	it = json_walk(top[0].val);
 	while (json_next(&it)) {
 		size_t len = strlen(detail);
@@ -1363,6 +1364,7 @@ read_participations(const struct http_res *res, char *detail, size_t size)
 		if (strstr(detail, code) == NULL)
 			snprintf(detail + len, size - len, " %s", code);
 	}
+	return true;
 }
 
 static double check_began;
@@ -1384,10 +1386,10 @@ check(void)
 	spapi_on_stop(put_refusal);
 	spapi_url(url, market, "/sellers/v1/marketplaceParticipations", "");
 	res = spapi_call(SPAPI_PARTICIPATIONS, market, url, NULL, NULL);
-	if (res.outcome == HTTP_OK)
-		read_participations(&res, detail, sizeof(detail));
-	else
+	if (res.outcome != HTTP_OK)
 		spapi_words(&res, detail);
+	else if (!read_participations(&res, detail, sizeof(detail)))
+		stop_for_nonsense(SPAPI_PARTICIPATIONS, &res);
 	run_health("sp-api", check_began, res.outcome == HTTP_OK, detail);
 	run_stop(http_status(&res));
 }

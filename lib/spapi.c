@@ -170,7 +170,9 @@ spapi_block(enum spapi_op op, double seconds)
 	struct bucket b[SPAPI_OPS];
 
 	begin_buckets(b);
-	b[op].tokens = 0;
+	b[op].tokens = 1 - seconds * b[op].rate; /* there is one then */
+	if (b[op].tokens < 0)
+		b[op].tokens = 0;
 	b[op].blocked_until = b[op].at + seconds;
 	end_buckets(b);
 }
