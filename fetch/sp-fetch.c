@@ -143,7 +143,7 @@ static const char usage[] =
     "SP_API_CLIENT_ID, SP_API_CLIENT_SECRET and SP_API_REFRESH_TOKEN are "
     "needed,\n"
     "from the environment or .env.\n"
-    "example: sales-plan --lookback 3 </dev/null | sp-fetch | sales-flatten\n";
+    "example: sales-plan </dev/null | sp-fetch | sales-flatten\n";
 
 static void *
 must(void *p)

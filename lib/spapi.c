@@ -587,22 +587,24 @@ make_agent(void)
 }
 
 static const char *
-either(const char *name, const char *other, const char *what_for)
+first_of(const char *value, const char *other)
 {
-	const char *value = conf_get(name);
-
-	if (value == NULL)
-		value = conf_get(other);
-	return value != NULL ? value : conf_need(name, what_for);
+	return value != NULL ? value : other;
 }
 
 static void
 read_settings(void)
 {
-	sp.client_id = either("SP_API_CLIENT_ID", "LWA_APP_ID",
-	    "the client id of your app's LWA credentials");
-	sp.client_secret = either("SP_API_CLIENT_SECRET", "LWA_CLIENT_SECRET",
-	    "the client secret of your app's LWA credentials");
+	sp.client_id =
+	    first_of(conf_get("SP_API_CLIENT_ID"), conf_get("LWA_APP_ID"));
+	if (sp.client_id == NULL)
+		conf_need("SP_API_CLIENT_ID",
+		    "the client id of your app's LWA credentials");
+	sp.client_secret = first_of(
+	    conf_get("SP_API_CLIENT_SECRET"), conf_get("LWA_CLIENT_SECRET"));
+	if (sp.client_secret == NULL)
+		conf_need("SP_API_CLIENT_SECRET",
+		    "the client secret of your app's LWA credentials");
 	refresh_token(market_find("US"));
 	sp.lwa_url = conf_or("LWA_URL", "https://api.amazon.com/auth/o2/token");
 	http_check_url("LWA_URL", sp.lwa_url);
