@@ -49,6 +49,11 @@
 #define ASKS_MAX 8 /* times that a report is asked for in a run */
 #define PAGES_MAX 10 /* of a list of reports */
 #define DOWNLOADS_MAX 3 /* of a document, before it counts as broken */
+#define FRESH 600 /* seconds in which Amazon may not know its own report */
+/* The error of a request that is asked for again since its day is old, and
+ * Amazon said that there is nothing. */
+#define SECOND "a second opinion: Amazon said that there is nothing"
+
 /* What is to be done next for a request. */
 enum step {
 	LOOK, /* whether Amazon has the report already */
@@ -70,7 +75,7 @@ struct request {
 	char report_id[ID_SIZE], document_id[2 * ID_SIZE];
 	char error[SPAPI_WORDS_SIZE];
 	long long attempts, rows_by_asin, rows_by_date; /* -1: not known */
-	int64_t not_before, asked_at, updated_at; /* 0: none */
+	int64_t not_before, asked_at, created_at, updated_at; /* 0: none */
 	const char *status_before; /* it was `creating` */
 	int64_t asked_before;
 
@@ -78,7 +83,10 @@ struct request {
 	double at; /* when, by http_clock */
 	double poll_wait, give_up_at;
 	int looks, asks; /* in this run */
+	bool written; /* in this run */
+	bool second; /* Amazon said before that there is nothing */
 	bool failed; /* Amazon's answer was that it cannot be made */
+	bool strange; /* Amazon has a status for it that is not known */
 };
 
 enum {
@@ -92,7 +100,9 @@ enum {
 	DOCUMENT_ID,
 	ATTEMPTS,
 	NOT_BEFORE,
+	ERROR,
 	ASKED_AT,
+	CREATED_AT,
 	UPDATED_AT
 };
 
@@ -100,7 +110,8 @@ static struct json_field record[] = {JSON_FIELD("type"),
     JSON_FIELD("request_id"), JSON_FIELD("marketplace"), JSON_FIELD("date"),
     JSON_FIELD("granularity"), JSON_FIELD("status"), JSON_FIELD("report_id"),
     JSON_FIELD("document_id"), JSON_FIELD("attempts"), JSON_FIELD("not_before"),
-    JSON_FIELD("asked_at"), JSON_FIELD("updated_at"), JSON_END};
+    JSON_FIELD("error"), JSON_FIELD("asked_at"), JSON_FIELD("created_at"),
+    JSON_FIELD("updated_at"), JSON_END};
 
 static const char *const statuses[] = {"planned", "creating", "created",
     "IN_QUEUE", "IN_PROGRESS", "ready", "DONE", "not_ready", "CANCELLED",
@@ -111,14 +122,13 @@ static struct {
 	double poll_wait, ask_wait; /* the first ones */
 	struct request *requests;
 	size_t n, cap;
-	unsigned long later, failed;
+	unsigned long later;
 	long long rows;
 	int status; /* the worst so far */
 } sp;
 
 static const char usage[] =
     "usage: sp-fetch [--max-wait S] [--report-wait S] <report_requests\n"
-    "       sp-fetch --document FILE...\n"
     "       sp-fetch --check\n"
     "\n"
     "Takes each of the report_requests as far as it comes, writes it at each\n"
@@ -127,14 +137,13 @@ static const char usage[] =
     "\n"
     "      --max-wait S     seconds for all of them (900)\n"
     "      --report-wait S  seconds that one report is waited for (600)\n"
-    "      --document       the rows of saved documents instead\n"
     "      --check          test credentials and reachability\n"
     "      --help, --version\n"
     "\n"
     "SP_API_CLIENT_ID, SP_API_CLIENT_SECRET and SP_API_REFRESH_TOKEN are "
     "needed,\n"
     "from the environment or .env.\n"
-    "example: sales-plan --lookback 3 </dev/null | sp-fetch | sales-flatten\n";
+    "example: sales-plan </dev/null | sp-fetch | sales-flatten\n";
 
 static void *
 must(void *p)
@@ -150,6 +159,12 @@ note_status(int status)
 {
 	if (status > sp.status)
 		sp.status = status;
+}
+
+static bool
+status_is(const struct request *r, const char *status)
+{
+	return strcmp(r->status, status) == 0;
 }
 
 /* An id as it can stand in a URL and in a record; empty if it cannot. */
@@ -233,6 +248,7 @@ put_request(struct request *r)
 	put_count("rows_by_date", r->rows_by_date);
 	nd_puts("}\n");
 	nd_flush();
+	r->written = true;
 	if (isatty(STDERR_FILENO))
 		warnx("%s: %s", r->id, r->status);
 }
@@ -241,6 +257,12 @@ static void
 set_error(struct request *r, const char *text)
 {
 	snprintf(r->error, sizeof(r->error), "%s", text);
+}
+
+static void
+clear_error(struct request *r)
+{
+	set_error(r, r->second ? SECOND : "");
 }
 
 static void
@@ -263,6 +285,18 @@ put_off(struct request *r, const char *status, double wait)
 	note_status(EX_TEMPFAIL);
 }
 
+/* Write a request as it came. */
+static void
+put_as_it_came(struct request *r)
+{
+	struct json_slice line = {r->line, r->len};
+
+	nd_put_line(line);
+	run_count(1);
+	r->written = true;
+	r->step = SETTLED;
+}
+
 /* For good: by Amazon's word, or because nothing has helped. */
 static void
 fail(struct request *r)
@@ -272,19 +306,24 @@ fail(struct request *r)
 	r->not_before = 0;
 	put_request(r);
 	r->step = SETTLED;
-	sp.failed++;
 	nd_failed();
 }
 
 /* ---- a look whether Amazon has a report already */
 
 /* Since when a report could have been asked for that the ledger does not know
- * of: it was planned then, or failed. */
+ * of.  Whoever plans anew what was never asked for writes it anew. */
 static int64_t
 look_from(const struct request *r)
 {
-	return r->updated_at == 0 ? when_now() - DAY
-				  : r->updated_at - CLOCK_SLACK;
+	int64_t t = when_now(), from = r->updated_at;
+
+	if (from == 0)
+		return t - DAY;
+	if (status_is(r, "planned") && r->asked_at == 0 && r->created_at != 0 &&
+	    r->created_at < from)
+		from = r->created_at;
+	return (from < t ? from : t) - CLOCK_SLACK;
 }
 
 static bool
@@ -294,6 +333,14 @@ known_id(struct json_slice id)
 		if (json_is(id, sp.requests[i].report_id))
 			return true;
 	return false;
+}
+
+static void
+begin_watch(struct request *r, double wait)
+{
+	r->poll_wait = sp.poll_wait;
+	r->give_up_at = http_clock() + sp.report_wait;
+	go(r, WATCH, wait);
 }
 
 /* Let the request that a report was made for, if there is one, have it. */
@@ -323,19 +370,29 @@ adopt(struct json_slice report)
 		warnx("%s: report %s was asked for before; going on with it",
 		    r->id, r->report_id);
 		r->asked_at = spapi_time(p[2].val);
-		r->attempts += strcmp(r->status, "creating") != 0;
+		r->attempts += !status_is(r, "creating");
 		r->status = "created";
 		r->document_id[0] = '\0';
 		r->not_before = 0;
+		clear_error(r);
 		put_request(r);
-		go(r, WATCH, 0);
+		begin_watch(r, 0);
 		return;
 	}
 }
 
+/* An answer of 200 that is none. */
+static _Noreturn void
+stop_for_nonsense(enum spapi_op op, struct http_res *res)
+{
+	res->outcome = HTTP_BROKEN;
+	snprintf(res->why, sizeof(res->why), "not the answer expected");
+	spapi_stop(op, res);
+}
+
 /* Take a page of reports; the token of the next one, or empty. */
 static void
-take_page(const struct http_res *res, char *next, size_t size)
+take_page(struct http_res *res, char *next, size_t size)
 {
 	struct json_field top[] = {
 	    JSON_FIELD("reports"), JSON_FIELD("nextToken"), JSON_END};
@@ -345,10 +402,8 @@ take_page(const struct http_res *res, char *next, size_t size)
 	size_t n = 0;
 
 	next[0] = '\0';
-	if (!json_scan(body, top, &e)) {
-		warnx("Amazon: getReports: column %zu: %s", e.column, e.why);
-		run_stop(EX_PROTOCOL);
-	}
+	if (!json_scan(body, top, &e) || json_kind(top[0].val) != JSON_ARRAY)
+		stop_for_nonsense(SPAPI_GET_REPORTS, res);
 	it = json_walk(top[0].val);
 	while (json_next(&it))
 		adopt(it.val);
@@ -420,46 +475,50 @@ end_look(const struct market *market)
 
 		if (!looks_in(r, market))
 			continue;
-		if (strcmp(r->status, "creating") == 0 && ++r->looks < 2 &&
-		    t - r->asked_at < 600)
+		if (status_is(r, "creating") && ++r->looks < 2 &&
+		    t - r->asked_at < FRESH)
 			go(r, LOOK, sp.ask_wait);
 		else
 			go(r, ASK, 0);
 	}
 }
 
-/* Have a page of the list, once the rate allows it. */
-static struct http_res
-get_page(const struct market *market, const char *next)
+/* Have a page of the list; false if that has to wait. */
+static bool
+get_page(const struct market *market, const char *next, struct http_res *res)
 {
 	char url[SPAPI_URL_SIZE];
 	double wait;
 
-	while ((wait = spapi_spend(SPAPI_GET_REPORTS)) > 0)
+	while ((wait = spapi_spend(SPAPI_GET_REPORTS)) > 0) {
+		if (next[0] == '\0' || wait > spapi_time_left()) {
+			look_later(market, wait);
+			return false;
+		}
 		http_sleep(wait);
+	}
 	list_url(url, market, next);
-	return spapi_call(SPAPI_GET_REPORTS, market, url, NULL, NULL);
+	*res = spapi_call(SPAPI_GET_REPORTS, market, url, NULL, NULL);
+	if (res->outcome != HTTP_LATER)
+		return true;
+	wait = spapi_said(spapi_interval(SPAPI_GET_REPORTS));
+	if (res->status == 429)
+		spapi_block(SPAPI_GET_REPORTS, wait);
+	look_later(market, wait);
+	return false;
 }
 
-/* Look for the reports of all requests of a region that wait for it. */
+/* Look for the reports of all requests of a marketplace that wait for it. */
 static void
 look(const struct market *market)
 {
-	char next[SPAPI_URL_SIZE / 2] = "";
+	char next[SPAPI_URL_SIZE / 4] = "";
 	struct http_res res;
 	int pages = 0;
 
 	do {
-		res = get_page(market, next);
-		if (res.outcome == HTTP_LATER) {
-			double wait =
-			    spapi_said(spapi_interval(SPAPI_GET_REPORTS));
-
-			if (res.status == 429)
-				spapi_block(SPAPI_GET_REPORTS, wait);
-			look_later(market, wait);
+		if (!get_page(market, next, &res))
 			return;
-		}
 		if (res.outcome != HTTP_OK)
 			spapi_stop(SPAPI_GET_REPORTS, &res);
 		take_page(&res, next, sizeof(next));
@@ -496,14 +555,13 @@ take_report(struct request *r, const struct http_res *res)
 		read_id(r->report_id, sizeof(r->report_id), parts[0].val);
 	if (r->report_id[0] == '\0') { /* but which? */
 		warnx("%s: createReport's answer gives no reportId", r->id);
+		r->looks = 0;
 		go(r, LOOK, sp.ask_wait);
 		return;
 	}
 	r->status = "created";
 	put_request(r);
-	r->poll_wait = sp.poll_wait;
-	r->give_up_at = http_clock() + sp.report_wait;
-	go(r, WATCH, r->poll_wait);
+	begin_watch(r, sp.poll_wait);
 }
 
 /* What was not asked for after all is as it was before. */
@@ -566,7 +624,7 @@ take_refusal(struct request *r, const struct http_res *res)
 static void
 begin_asking(struct request *r)
 {
-	if (strcmp(r->status, "creating") != 0) {
+	if (!status_is(r, "creating")) {
 		r->status_before = r->status;
 		r->asked_before = r->asked_at;
 		r->attempts++;
@@ -574,7 +632,7 @@ begin_asking(struct request *r)
 	r->status = "creating";
 	r->asked_at = when_now();
 	r->not_before = 0;
-	set_error(r, "");
+	clear_error(r);
 	put_request(r);
 }
 
@@ -616,7 +674,7 @@ take_nothing(struct request *r, const char *why)
 	set_error(r, why);
 	if (age < YOUNG) {
 		put_off(r, "not_ready", NOT_READY_WAIT);
-	} else if (r->attempts < 2) {
+	} else if (!r->second) {
 		put_off(r, "CANCELLED", NOT_READY_WAIT);
 	} else {
 		r->status = "no_data";
@@ -635,7 +693,6 @@ take_fatal(struct request *r)
 		fail(r);
 	} else {
 		warnx("%s: %s; it is tried again later", r->id, r->error);
-		sp.failed++;
 		put_off(r, "FATAL", FATAL_WAIT * (double)r->attempts);
 	}
 }
@@ -664,12 +721,11 @@ watch_again(struct request *r)
 {
 	int64_t age = when_now() - r->asked_at;
 
-	if (strcmp(r->status, "IN_QUEUE") == 0 && r->asked_at != 0 &&
-	    age > QUEUED_MAX)
+	if (status_is(r, "IN_QUEUE") && r->asked_at != 0 && age > QUEUED_MAX)
 		cancel(r);
 	if (r->step == SETTLED)
 		return;
-	if (strcmp(r->status, "IN_PROGRESS") == 0 && r->asked_at != 0 &&
+	if (status_is(r, "IN_PROGRESS") && r->asked_at != 0 &&
 	    age > WORKING_MAX) {
 		set_error(r, "in progress for 48 hours");
 		take_fatal(r);
@@ -704,7 +760,8 @@ take_status(struct request *r, struct json_slice status, bool document)
 
 	if (json_is(status, "DONE") && document) {
 		r->status = "ready";
-		set_error(r, "");
+		r->failed = false;
+		clear_error(r);
 		put_request(r);
 		go(r, READ, 0);
 	} else if (json_is(status, "DONE")) {
@@ -722,17 +779,26 @@ take_status(struct request *r, struct json_slice status, bool document)
 		const char *next =
 		    json_is(status, "IN_QUEUE") ? "IN_QUEUE" : "IN_PROGRESS";
 
-		if (!json_is(status, next)) {
+		if (!json_is(status, next) && !r->strange) {
 			json_words(status, words, sizeof(words));
 			warnx("%s: a status that is not known: '%s'", r->id,
 			    words);
+			r->strange = true;
 		}
-		if (strcmp(r->status, next) != 0) {
+		if (!status_is(r, next)) {
 			r->status = next;
 			put_request(r);
 		}
 		watch_again(r);
 	}
+}
+
+/* The document's id, or none; false if there is one that cannot be used. */
+static bool
+read_document_id(struct request *r, struct json_slice val)
+{
+	read_id(r->document_id, sizeof(r->document_id), val);
+	return json_kind(val) <= JSON_NULL || r->document_id[0] != '\0';
 }
 
 static void
@@ -754,22 +820,21 @@ watch(struct request *r)
 	res = spapi_call(SPAPI_GET_REPORT, r->market, url, NULL, NULL);
 	body.s = res.body;
 	body.len = res.len;
-	if (res.outcome == HTTP_OK && json_scan(body, parts, &e) &&
-	    json_kind(parts[0].val) == JSON_STRING) {
-		read_id(r->document_id, sizeof(r->document_id), parts[1].val);
+	if (res.outcome == HTTP_OK) {
+		if (!json_scan(body, parts, &e) ||
+		    json_kind(parts[0].val) != JSON_STRING ||
+		    !read_document_id(r, parts[1].val))
+			stop_for_nonsense(SPAPI_GET_REPORT, &res);
 		take_status(r, parts[0].val, r->document_id[0] != '\0');
-	} else if (res.status == 404 || res.status == 400) {
-		take_unknown_report(r, &res);
 	} else if (res.outcome == HTTP_LATER) {
 		if (res.status == 429)
 			spapi_block(SPAPI_GET_REPORT, spapi_said(1));
 		watch_again(r);
+	} else if (res.status == 404 && when_now() - r->asked_at < FRESH) {
+		watch_again(r);
+	} else if (res.status == 404 || res.status == 400) {
+		take_unknown_report(r, &res);
 	} else {
-		if (res.outcome == HTTP_OK) {
-			res.outcome = HTTP_BROKEN;
-			snprintf(res.why, sizeof(res.why),
-			    "not the answer expected");
-		}
 		spapi_stop(SPAPI_GET_REPORT, &res);
 	}
 }
@@ -786,20 +851,21 @@ trusted(const struct market *market, const char *url)
 	return http_is_within(url, "amazonaws.com");
 }
 
-/* Where Amazon's answer says that the document is; empty if nowhere. */
-static void
+/* Where Amazon's answer says that the document is; false if nowhere. */
+static bool
 read_location(const struct http_res *res, char *location, size_t size)
 {
 	struct json_field parts[] = {JSON_FIELD("url"), JSON_END};
 	struct json_slice body = {res->body, res->len};
 	struct json_error e;
-	size_t n = 0;
+	size_t n;
 
-	if (json_scan(body, parts, &e) && parts[0].val.len < size)
-		n = json_text(parts[0].val, location);
+	if (!json_scan(body, parts, &e) ||
+	    json_kind(parts[0].val) != JSON_STRING || parts[0].val.len >= size)
+		return false;
+	n = json_text(parts[0].val, location);
 	location[n] = '\0';
-	if (strlen(location) != n)
-		location[0] = '\0'; /* a NUL within it */
+	return strlen(location) == n; /* or there is a NUL within it */
 }
 
 static void drop_document(struct request *, const char *why);
@@ -831,7 +897,8 @@ find_document(struct request *r, char *location, size_t size)
 	}
 	if (res.outcome != HTTP_OK)
 		spapi_stop(SPAPI_GET_DOCUMENT, &res);
-	read_location(&res, location, size);
+	if (!read_location(&res, location, size))
+		stop_for_nonsense(SPAPI_GET_DOCUMENT, &res);
 	if (trusted(r->market, location))
 		return true;
 	drop_document(r, "it is said to be where Amazon keeps none");
@@ -862,9 +929,10 @@ take_bytes(void *arg, const char *data, size_t len)
 	return report_feed(arg, data, len);
 }
 
-/* What is wrong with a document after a download, or NULL. */
+/* What is wrong with a document after a download, or NULL; and whether it is
+ * the network that failed, and not the document. */
 static const char *
-download(struct report *doc, const char *location)
+download(struct report *doc, const char *location, bool *network)
 {
 	static char words[SPAPI_WORDS_SIZE];
 	struct http_req req = {.url = location,
@@ -878,7 +946,8 @@ download(struct report *doc, const char *location)
 
 	report_again(doc);
 	res = spapi_get(&req);
-	if (res.status == 200 && report_why(doc) != NULL)
+	*network = res.outcome == HTTP_LATER;
+	if (res.status == 200 && !*network && report_why(doc) != NULL)
 		return report_why(doc);
 	if (res.outcome == HTTP_OK)
 		return res.status == 200 ? NULL : "no answer that is one";
@@ -893,11 +962,12 @@ read_reason(struct request *r)
 	static const struct report_ask whatever;
 	char location[SPAPI_URL_SIZE], words[SPAPI_WORDS_SIZE - 32];
 	struct report *doc;
+	bool network;
 
 	if (!find_document(r, location, sizeof(location)))
 		return;
 	doc = report_begin(&whatever, r->report_id, "");
-	download(doc, location);
+	download(doc, location, &network);
 	report_reason(doc, words, sizeof(words));
 	if (words[0] != '\0')
 		snprintf(
@@ -911,14 +981,12 @@ take_document(struct request *r, const struct report *doc)
 {
 	r->rows_by_asin = doc->by_asin;
 	r->rows_by_date = doc->by_date;
-	set_error(r, "");
-	run_count(doc->out);
-	sp.rows += doc->out;
 	if (doc->by_asin == 0 && doc->by_date == 0) {
 		take_nothing(r, "the report is empty");
 		return;
 	}
 	r->status = "DONE";
+	set_error(r, "");
 	put_request(r);
 	r->step = SETTLED;
 }
@@ -956,32 +1024,62 @@ drop_document(struct request *r, const char *why)
 	take_fatal(r);
 }
 
+/* The document cannot be reached: it is Amazon's still, and is read in a later
+ * run; unless that has gone on for too long. */
+static void
+read_later(struct request *r, const char *why)
+{
+	char words[SPAPI_WORDS_SIZE];
+
+	if (r->asked_at != 0 && when_now() - r->asked_at > WORKING_MAX) {
+		drop_document(r, why);
+		return;
+	}
+	snprintf(words, sizeof(words),
+	    "the document of report %s cannot be reached: %.200s", r->report_id,
+	    why);
+	set_error(r, words);
+	put_off(r, "ready", 0);
+}
+
+/* A download came to nothing: whether there is another try, and from where. */
+static bool
+try_again(struct request *r, int failures, bool network, const char *why,
+    char *location, size_t size)
+{
+	double wait = network ? sp.poll_wait * failures : 0;
+	bool more =
+	    failures < DOWNLOADS_MAX && (!network || wait < spapi_time_left());
+
+	warnx("%s: the document of report %s: %s%s", r->id, r->report_id, why,
+	    more ? "; trying again" : "");
+	if (more) {
+		http_sleep(wait);
+		return find_again(r, location, size);
+	}
+	if (network)
+		read_later(r, why);
+	else
+		drop_document(r, why);
+	return false;
+}
+
 /*
  * The first time the document is checked, the second time its rows go out: so
  * none of a damaged one ever does.
  */
 static void
-read_document(struct request *r)
+read_twice(struct request *r, struct report *doc, char *location, size_t size)
 {
-	struct report_ask wanted = {r->market, r->day, r->granularity};
-	char location[SPAPI_URL_SIZE], now[WHEN_SIZE];
-	const char *why;
-	struct report *doc;
 	int failures = 0;
-	bool checked = false;
+	bool checked = false, network;
+	const char *why;
 
-	if (!find_document(r, location, sizeof(location)))
-		return;
-	doc = report_begin(&wanted, r->report_id, when_text(when_now(), now));
-	while (failures < DOWNLOADS_MAX) {
-		why = download(doc, location);
+	for (;;) {
+		why = download(doc, location, &network);
 		if (why != NULL) {
-			failures++;
-			warnx("%s: the document of report %s: %s%s", r->id,
-			    r->report_id, why,
-			    failures < DOWNLOADS_MAX ? "; trying again" : "");
-			if (failures < DOWNLOADS_MAX &&
-			    !find_again(r, location, sizeof(location)))
+			if (!try_again(
+				r, ++failures, network, why, location, size))
 				return;
 		} else if (doc->mismatch != NULL) {
 			drop_report(r, doc->mismatch);
@@ -994,7 +1092,21 @@ read_document(struct request *r)
 			checked = true;
 		}
 	}
-	drop_document(r, why);
+}
+
+static void
+read_document(struct request *r)
+{
+	struct report_ask wanted = {r->market, r->day, r->granularity};
+	char location[SPAPI_URL_SIZE], now[WHEN_SIZE];
+	struct report *doc;
+
+	if (!find_document(r, location, sizeof(location)))
+		return;
+	doc = report_begin(&wanted, r->report_id, when_text(when_now(), now));
+	read_twice(r, doc, location, sizeof(location));
+	run_count(doc->out);
+	sp.rows += doc->out;
 }
 
 /* ---- all of them */
@@ -1004,24 +1116,19 @@ static void
 first_step(struct request *r)
 {
 	double wait = (double)(r->not_before - when_now());
+	bool there = r->report_id[0] != '\0';
 
-	wait = r->not_before == 0 || wait < 0 ? 0 : wait;
-	r->poll_wait = sp.poll_wait;
-	r->give_up_at = http_clock() + sp.report_wait;
-	if (strcmp(r->status, "DONE") == 0 ||
-	    strcmp(r->status, "no_data") == 0 ||
-	    strcmp(r->status, "failed") == 0)
-		r->step = SETTLED;
-	else if (r->report_id[0] != '\0' && strcmp(r->status, "ready") == 0 &&
-	    r->document_id[0] != '\0')
+	if (status_is(r, "DONE") || status_is(r, "no_data") ||
+	    status_is(r, "failed"))
+		put_as_it_came(r);
+	else if (there && status_is(r, "ready") && r->document_id[0] != '\0')
 		go(r, READ, 0);
-	else if (r->report_id[0] != '\0' &&
-	    (strcmp(r->status, "created") == 0 ||
-		strcmp(r->status, "ready") == 0 ||
-		strncmp(r->status, "IN_", 3) == 0))
-		go(r, WATCH, 0);
+	else if (there &&
+	    (status_is(r, "created") || status_is(r, "ready") ||
+		status_is(r, "IN_QUEUE") || status_is(r, "IN_PROGRESS")))
+		begin_watch(r, 0);
 	else
-		go(r, LOOK, wait);
+		go(r, LOOK, r->not_before == 0 || wait < 0 ? 0 : wait);
 }
 
 static struct request *
@@ -1040,14 +1147,12 @@ next_request(void)
 static void
 leave(struct request *r)
 {
-	struct json_slice line = {r->line, r->len};
-
 	if (r->step == ASK) {
 		put_off(r, r->status, r->at - http_clock());
 		return;
 	}
-	if (r->step == LOOK && r->looks == 0 && r->asks == 0)
-		nd_put_line(line); /* as it came */
+	if (!r->written)
+		put_as_it_came(r);
 	sp.later++;
 	note_status(EX_TEMPFAIL);
 	r->step = SETTLED;
@@ -1166,32 +1271,52 @@ read_request(struct request *r)
 	    r->document_id, sizeof(r->document_id), record[DOCUMENT_ID].val);
 	json_int(record[ATTEMPTS].val, 0, 1000, &r->attempts);
 	when_read(record[NOT_BEFORE].val, &r->not_before);
+	json_words(record[ERROR].val, r->error, sizeof(r->error));
+	r->second = status_is(r, "CANCELLED") || strcmp(r->error, SECOND) == 0;
 	when_read(record[ASKED_AT].val, &r->asked_at);
+	when_read(record[CREATED_AT].val, &r->created_at);
 	when_read(record[UPDATED_AT].val, &r->updated_at);
 	r->rows_by_asin = r->rows_by_date = -1;
 	r->status_before = "planned";
 	return NULL;
 }
 
-static void
-take(struct nd_in *in)
+/* The request of the same id that came before, or else a new one. */
+static struct request *
+place_of(const struct request *r)
 {
-	struct json_slice line = nd_line(in);
-	const char *why;
-
+	for (size_t i = 0; i < sp.n; i++)
+		if (strcmp(sp.requests[i].id, r->id) == 0)
+			return &sp.requests[i];
 	if (sp.n == sp.cap) {
 		sp.cap = sp.cap == 0 ? 64 : 2 * sp.cap;
 		sp.requests =
 		    must(realloc(sp.requests, sp.cap * sizeof(*sp.requests)));
 	}
-	if ((why = read_request(&sp.requests[sp.n])) != NULL) {
+	memset(&sp.requests[sp.n], 0, sizeof(*sp.requests));
+	return &sp.requests[sp.n++];
+}
+
+/* Of a request that comes several times, the newest record holds. */
+static void
+take(struct nd_in *in)
+{
+	struct json_slice line = nd_line(in);
+	struct request r, *place;
+	const char *why = read_request(&r);
+
+	if (why != NULL) {
 		nd_bad(in, "%s", why);
 		return;
 	}
-	sp.requests[sp.n].line = must(malloc(line.len));
-	memcpy(sp.requests[sp.n].line, line.s, line.len);
-	sp.requests[sp.n].len = line.len;
-	sp.n++;
+	place = place_of(&r);
+	if (place->line != NULL && place->updated_at > r.updated_at)
+		return;
+	free(place->line);
+	*place = r;
+	place->line = must(malloc(line.len));
+	memcpy(place->line, line.s, line.len);
+	place->len = line.len;
 }
 
 static void
@@ -1211,7 +1336,8 @@ read_records(void)
 
 /* ---- how the API is: a health_checks record */
 
-static void
+/* False if the answer is none. */
+static bool
 read_participations(const struct http_res *res, char *detail, size_t size)
 {
 	struct json_field top[] = {JSON_FIELD("payload"), JSON_END};
@@ -1225,8 +1351,8 @@ read_participations(const struct http_res *res, char *detail, size_t size)
 	char code[8];
 
 	snprintf(detail, size, "takes part in:");
-	if (!json_scan(body, top, &e))
-		return;
+	if (!json_scan(body, top, &e) || json_kind(top[0].val) != JSON_ARRAY)
+		return false;
 	it = json_walk(top[0].val);
 	while (json_next(&it)) {
 		size_t len = strlen(detail);
@@ -1238,6 +1364,15 @@ read_participations(const struct http_res *res, char *detail, size_t size)
 		if (strstr(detail, code) == NULL)
 			snprintf(detail + len, size - len, " %s", code);
 	}
+	return true;
+}
+
+static double check_began;
+
+static void
+put_refusal(const char *why)
+{
+	run_health("sp-api", check_began, false, why);
 }
 
 static _Noreturn void
@@ -1245,16 +1380,17 @@ check(void)
 {
 	const struct market *market = market_find("US");
 	char url[SPAPI_URL_SIZE], detail[600];
-	double began = http_clock();
 	struct http_res res;
 
+	check_began = http_clock();
+	spapi_on_stop(put_refusal);
 	spapi_url(url, market, "/sellers/v1/marketplaceParticipations", "");
 	res = spapi_call(SPAPI_PARTICIPATIONS, market, url, NULL, NULL);
-	if (res.outcome == HTTP_OK)
-		read_participations(&res, detail, sizeof(detail));
-	else
+	if (res.outcome != HTTP_OK)
 		spapi_words(&res, detail);
-	run_health("sp-api", began, res.outcome == HTTP_OK, detail);
+	else if (!read_participations(&res, detail, sizeof(detail)))
+		stop_for_nonsense(SPAPI_PARTICIPATIONS, &res);
+	run_health("sp-api", check_began, res.outcome == HTTP_OK, detail);
 	run_stop(http_status(&res));
 }
 

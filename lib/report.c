@@ -2,6 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
+
+#include <zlib.h>
 
 #include "lib/gunzip.h"
 #include "lib/ndjson.h"
@@ -21,6 +24,10 @@ static struct {
 	bool days; /* its byDate is by day */
 	unsigned long long length; /* of the document that was checked */
 	unsigned long sum;
+	uint32_t *sums; /* of its rows */
+	size_t cap_sums;
+	long long n_sums;
+	bool changed; /* this is another one */
 	char start[REASON_MAX + 1]; /* of it */
 	size_t start_len;
 } doc;
@@ -170,6 +177,8 @@ put_element(bool by_asin, struct json_slice row)
 		return;
 	if (!json_valid(row, &e))
 		refuse(list, e.why, e.column);
+	else if (json_kind(row) != JSON_OBJECT)
+		refuse(list, "a row that is no object", 0);
 	else if (by_asin && doc.from == doc.to)
 		put_row("sp_sales_by_asin", when_day_text(doc.from, date), row);
 	else if (by_asin)
@@ -179,6 +188,29 @@ put_element(bool by_asin, struct json_slice row)
 		put_row("sp_sales_by_date", date, row);
 	else
 		refuse(list, "a row of byDate is not of one of its days", 0);
+}
+
+/* What is let out is what was checked, row by row: a damaged one is known only
+ * at its end. */
+static bool
+same_row(bool by_asin, struct json_slice row)
+{
+	uint32_t sum = (uint32_t)crc32(
+	    by_asin, (const unsigned char *)row.s, (uInt)row.len);
+	size_t n = (size_t)(doc.r.by_asin + doc.r.by_date);
+
+	if (doc.letting_out) {
+		doc.changed |= n >= (size_t)doc.n_sums || doc.sums[n] != sum;
+		return !doc.changed;
+	}
+	if (n == doc.cap_sums) {
+		doc.cap_sums = n == 0 ? 256 : 2 * n;
+		doc.sums = realloc(doc.sums, doc.cap_sums * sizeof(*doc.sums));
+		if (doc.sums == NULL)
+			err(EX_TEMPFAIL, NULL);
+	}
+	doc.sums[n] = sum;
+	return true;
 }
 
 /* A part of the document. */
@@ -192,6 +224,8 @@ take_part(void *arg, const char *name, bool element, struct json_slice val)
 		take_specification(val);
 	} else if (element &&
 	    (by_asin || strcmp(name, "salesAndTrafficByDate") == 0)) {
+		if (!same_row(by_asin, val))
+			return;
 		if (by_asin)
 			doc.r.by_asin++;
 		else
@@ -210,7 +244,7 @@ take_unpacked(void *arg, const char *data, size_t len)
 	room = len < room ? len : room;
 	memcpy(doc.start + doc.start_len, data, room);
 	doc.start_len += room;
-	return split_feed(doc.split, data, len);
+	return split_feed(doc.split, data, len) && !doc.changed;
 }
 
 void
@@ -218,7 +252,7 @@ report_again(struct report *r)
 {
 	gunzip_reset(doc.gunzip);
 	split_reset(doc.split);
-	doc.specified = false;
+	doc.specified = doc.changed = false;
 	doc.start_len = 0;
 	r->by_asin = r->by_date = 0;
 	r->mismatch = NULL;
@@ -256,6 +290,8 @@ report_why(struct report *r)
 	const char *why = gunzip_why(doc.gunzip);
 
 	(void)r;
+	if (doc.changed)
+		return "it is another one the second time";
 	if (why == NULL && !split_whole(doc.split))
 		why = split_why(doc.split);
 	if (why == NULL && !doc.specified)
@@ -272,6 +308,7 @@ report_let_out(struct report *r)
 {
 	(void)r;
 	doc.letting_out = true;
+	doc.n_sums = doc.r.by_asin + doc.r.by_date;
 	doc.length = gunzip_length(doc.gunzip);
 	doc.sum = gunzip_sum(doc.gunzip);
 }
@@ -301,6 +338,7 @@ report_free(void)
 {
 	if (doc.gunzip == NULL)
 		return;
+	free(doc.sums);
 	gunzip_free(doc.gunzip);
 	split_free(doc.split);
 }

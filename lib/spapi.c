@@ -1,6 +1,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <curl/curl.h> /* how it reads dates */
+
 #include "lib/conf.h"
 #include "lib/run.h"
 #include "lib/spapi.h"
@@ -19,6 +22,9 @@
 #define HEADER_SIZE 4096
 #define DAY 86400
 #define CREATE_FIRST 4 /* the burst of createReport that is honoured */
+#define RATE_MIN 0.0001 /* less than a request in 3 hours is no rate */
+#define RATE_MAX 1000
+#define GRACE 30 /* seconds for a call that began before the deadline */
 
 /* Amazon's operations, with the rates that its model gives: requests a second,
  * and how many at once after a rest. */
@@ -44,6 +50,7 @@ static struct {
 	char token[3][HEADER_SIZE]; /* by region: x-amz-access-token: ... */
 	double token_until[3];
 	unsigned long calls;
+	void (*on_stop)(const char *why);
 } sp;
 
 static double
@@ -82,7 +89,7 @@ read_buckets(struct bucket b[SPAPI_OPS])
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		if (sscanf(line, "%63s %lf %lf %lf %lf", name, &r.tokens,
 			&r.rate, &r.at, &r.blocked_until) != 5 ||
-		    !(r.rate > 0 && r.rate <= 1000))
+		    !(r.rate >= RATE_MIN && r.rate <= RATE_MAX))
 			continue;
 		for (int op = 0; op < SPAPI_OPS; op++)
 			if (strcmp(name, limits[op].name) == 0)
@@ -118,8 +125,9 @@ begin_buckets(struct bucket b[SPAPI_OPS])
 	for (int op = 0; op < SPAPI_OPS; op++) {
 		double passed = t - b[op].at;
 
-		/* A clock that was set back, or far forward by mistake. */
-		if (b[op].blocked_until > t + DAY)
+		if (passed < -1) /* the clock was set back */
+			b[op].blocked_until += passed;
+		if (!(b[op].blocked_until <= t + DAY + 1))
 			b[op].blocked_until = 0;
 		b[op].tokens += passed > 0 ? passed * b[op].rate : 0;
 		if (!(b[op].tokens >= 0))
@@ -162,7 +170,9 @@ spapi_block(enum spapi_op op, double seconds)
 	struct bucket b[SPAPI_OPS];
 
 	begin_buckets(b);
-	b[op].tokens = 0;
+	b[op].tokens = 1 - seconds * b[op].rate; /* there is one then */
+	if (b[op].tokens < 0)
+		b[op].tokens = 0;
 	b[op].blocked_until = b[op].at + seconds;
 	end_buckets(b);
 }
@@ -175,12 +185,13 @@ learn_rate(enum spapi_op op, const struct http_res *res)
 	double rate = text == NULL ? 0 : strtod(text, NULL);
 	struct bucket b[SPAPI_OPS];
 
-	if (res->status == 429 || !(rate > 0 && rate <= 1000))
+	if (res->status == 429 || !(rate >= RATE_MIN && rate <= RATE_MAX))
 		return;
 	begin_buckets(b);
 	b[op].rate = rate;
 	end_buckets(b);
 }
+
 static int
 region(const struct market *market)
 {
@@ -264,6 +275,37 @@ static const struct {
     {"server_error", "try again later", EX_TEMPFAIL},
     {"temporarily_unavailable", "try again later", EX_TEMPFAIL}};
 
+static _Noreturn void stop(int status, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static _Noreturn void
+stop(int status, const char *fmt, ...)
+{
+	char why[2 * SPAPI_WORDS_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	warnx("%s", why);
+	if (sp.on_stop != NULL)
+		sp.on_stop(why);
+	run_stop(status);
+}
+
+/* An error that is none of those. */
+static _Noreturn void
+stop_for_other(const struct http_res *res, const char *error, const char *more)
+{
+	bool says = res->outcome == HTTP_REFUSED && error[0] != '\0';
+	int status = says && res->status < 500 ? EX_NOPERM : http_status(res);
+
+	if (says)
+		stop(status, "Login with Amazon: %s (%s)", error, more);
+	stop(status, "Login with Amazon: %s%s", res->why,
+	    res->outcome == HTTP_LATER ? "; try again later" : "");
+}
+
 /* Login with Amazon gave no token: say why, and what to do, and end. */
 static _Noreturn void
 stop_for_lwa(const struct http_res *res)
@@ -272,7 +314,7 @@ stop_for_lwa(const struct http_res *res)
 	    JSON_FIELD("error"), JSON_FIELD("error_description"), JSON_END};
 	struct json_slice body = {res->body, res->len};
 	struct json_error e;
-	char error[SPAPI_WORDS_SIZE] = "", more[SPAPI_WORDS_SIZE] = "";
+	char error[100] = "", more[SPAPI_WORDS_SIZE - 100] = "";
 
 	if (json_scan(body, parts, &e)) {
 		json_words(parts[0].val, error, sizeof(error));
@@ -281,20 +323,11 @@ stop_for_lwa(const struct http_res *res)
 		hide(more);
 	}
 	for (size_t i = 0; i < sizeof(lwa_errors) / sizeof(lwa_errors[0]); i++)
-		if (strcmp(error, lwa_errors[i].error) == 0) {
-			warnx("Login with Amazon: %s (%s): %s", error, more,
+		if (strcmp(error, lwa_errors[i].error) == 0)
+			stop(lwa_errors[i].status,
+			    "Login with Amazon: %s (%s): %s", error, more,
 			    lwa_errors[i].advice);
-			run_stop(lwa_errors[i].status);
-		}
-	if (res->outcome == HTTP_REFUSED && error[0] != '\0')
-		warnx("Login with Amazon: %s (%s)", error, more);
-	else
-		warnx("Login with Amazon: %s%s", res->why,
-		    res->outcome == HTTP_LATER ? "; try again later" : "");
-	run_stop(error[0] != '\0' && res->status >= 400 && res->status < 500 &&
-		    res->outcome != HTTP_LATER
-		? EX_NOPERM
-		: http_status(res));
+	stop_for_other(res, error, more);
 }
 
 double
@@ -348,7 +381,8 @@ need_token(const struct market *market)
 	struct http_req req = {.url = sp.lwa_url,
 	    .headers = headers,
 	    .body = form + 1,
-	    .max_wait = spapi_time_left()};
+	    .max_wait = spapi_time_left(),
+	    .max_time = spapi_time_left() + GRACE};
 	int i = region(market);
 	struct http_res res;
 
@@ -444,7 +478,8 @@ spapi_call(enum spapi_op op, const struct market *market, const char *url,
 	    .len = body == NULL ? 0 : strlen(body),
 	    .wants = wants,
 	    .once = op == SPAPI_CREATE_REPORT,
-	    .max_wait = spapi_time_left() < 60 ? spapi_time_left() : 60};
+	    .max_wait = spapi_time_left() < 60 ? spapi_time_left() : 60,
+	    .max_time = spapi_time_left() + GRACE};
 	struct http_res res;
 
 	for (int tries = 0;; tries++) {
@@ -465,24 +500,39 @@ spapi_refused(const struct http_res *res)
 	return res->status == 401 || res->status == 403;
 }
 
+/* What an answer asks of the user. */
+static const char *
+advice(const struct http_res *res)
+{
+	if (res->outcome == HTTP_LATER)
+		return "; try again later";
+	if (!spapi_refused(res))
+		return "";
+	if (strstr(res->body, "secret") != NULL)
+		return ": the client secret has expired; renew it in the "
+		       "developer console and set SP_API_CLIENT_SECRET";
+	if (res->status == 401 || strstr(res->body, "revoked") != NULL)
+		return ": Amazon does not accept the app's token: authorize "
+		       "the app again and set SP_API_REFRESH_TOKEN";
+	return ": is the Brand Analytics role there, and was the app "
+	       "authorized again since? Is it the right region?";
+}
+
 /* No credentials, no role, or not what answers there. */
 _Noreturn void
 spapi_stop(enum spapi_op op, const struct http_res *res)
 {
 	char words[SPAPI_WORDS_SIZE];
-	const char *advice = "";
 
 	spapi_words(res, words);
-	if (strstr(res->body, "secret") != NULL)
-		advice = ": the client secret has expired; renew it in the "
-			 "developer console and set SP_API_CLIENT_SECRET";
-	else if (res->status == 403)
-		advice = ": is the Brand Analytics role there, and was the app "
-			 "authorized again since? Is it the right region?";
-	else if (res->outcome == HTTP_LATER)
-		advice = "; try again later";
-	warnx("Amazon: %s: %s%s", limits[op].name, words, advice);
-	run_stop(http_status(res));
+	stop(http_status(res), "Amazon: %s: %s%s", limits[op].name, words,
+	    advice(res));
+}
+
+void
+spapi_on_stop(void (*fn)(const char *why))
+{
+	sp.on_stop = fn;
 }
 
 /* The seconds that an answer of 429 asks for, or else so many. */
@@ -490,10 +540,17 @@ double
 spapi_said(double otherwise)
 {
 	const char *text = http_header(sp.http, "Retry-After");
-	double seconds = text == NULL ? 0 : strtod(text, NULL);
+	char *end;
+	double seconds;
 
+	if (text == NULL)
+		return otherwise;
+	seconds = strtod(text, &end);
+	if (end == text)
+		seconds = (double)curl_getdate(text, NULL) - now();
 	return seconds > 0 && seconds <= DAY ? seconds : otherwise;
 }
+
 /* A time as Amazon writes it: with Z, or an offset of none; 0 if it is none. */
 int64_t
 spapi_time(struct json_slice val)
@@ -530,22 +587,24 @@ make_agent(void)
 }
 
 static const char *
-either(const char *name, const char *other, const char *what_for)
+first_of(const char *value, const char *other)
 {
-	const char *value = conf_get(name);
-
-	if (value == NULL)
-		value = conf_get(other);
-	return value != NULL ? value : conf_need(name, what_for);
+	return value != NULL ? value : other;
 }
 
 static void
 read_settings(void)
 {
-	sp.client_id = either("SP_API_CLIENT_ID", "LWA_APP_ID",
-	    "the client id of your app's LWA credentials");
-	sp.client_secret = either("SP_API_CLIENT_SECRET", "LWA_CLIENT_SECRET",
-	    "the client secret of your app's LWA credentials");
+	sp.client_id =
+	    first_of(conf_get("SP_API_CLIENT_ID"), conf_get("LWA_APP_ID"));
+	if (sp.client_id == NULL)
+		conf_need("SP_API_CLIENT_ID",
+		    "the client id of your app's LWA credentials");
+	sp.client_secret = first_of(
+	    conf_get("SP_API_CLIENT_SECRET"), conf_get("LWA_CLIENT_SECRET"));
+	if (sp.client_secret == NULL)
+		conf_need("SP_API_CLIENT_SECRET",
+		    "the client secret of your app's LWA credentials");
 	refresh_token(market_find("US"));
 	sp.lwa_url = conf_or("LWA_URL", "https://api.amazon.com/auth/o2/token");
 	http_check_url("LWA_URL", sp.lwa_url);

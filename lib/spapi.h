@@ -20,7 +20,7 @@
 #include "lib/json.h"
 #include "lib/market.h"
 
-#define SPAPI_URL_SIZE 4096
+#define SPAPI_URL_SIZE 8192
 #define SPAPI_WORDS_SIZE 400 /* of what Amazon says, in messages */
 
 enum spapi_op {
@@ -41,6 +41,9 @@ enum spapi_op {
 void spapi_open(double deadline);
 void spapi_close(void);
 double spapi_time_left(void);
+
+/* Call this with the reason, before the run ends because of an answer. */
+void spapi_on_stop(void (*)(const char *why));
 
 /* How many requests have gone out, of all kinds. */
 unsigned long spapi_calls(void);
@@ -63,7 +66,8 @@ bool spapi_is_local(const struct market *);
 double spapi_spend(enum spapi_op);
 
 /* Amazon said no: nobody asks for so many seconds.  spapi_said gives those of
- * the last answer's Retry-After, or else the ones given. */
+ * the last answer's Retry-After, seconds or a date and a day at most, or else
+ * the ones given. */
 void spapi_block(enum spapi_op, double seconds);
 double spapi_said(double otherwise);
 
