@@ -118,19 +118,20 @@ fields() {
 	for name in "${programs[@]}"; do
 		file=$(page "$name")
 		case $name in
-		keepa-fetch | slack-post | clickup-post) library=$top/lib/http.c ;;
-		db-*) library=$top/lib/db.c ;;
-		*) library=/dev/null ;;
+		sp-fetch) libraries=("$top"/lib/{http,spapi}.c) ;;
+		keepa-fetch | slack-post | clickup-post) libraries=("$top/lib/http.c") ;;
+		db-*) libraries=("$top/lib/db.c") ;;
+		*) libraries=() ;;
 		esac
-		run diff <(settings "${file%.1}.c" "$library") \
+		run diff <(settings "${file%.1}.c" "${libraries[@]}") \
 			<(sed -n '/^[.]Sh ENVIRONMENT/,/^[.]Sh EXIT/s/.*Ev \([A-Z_]*\).*/\1/p' "$file" | sort -u)
 		assert_output ''
 	done
 	{
 		settings "$top/lib/http.c"
-		sed -n 's/.*(setting \([A-Z_]*\) .*/\1/p' "$top"/pipelines/*.sh
+		grep -ohE '[(]setting [A-Z_]+' "$top"/pipelines/*.sh | cut -d ' ' -f 2
 	} | sort -u >in_source
-	sed -n 's/^[.]It Ev //p' "$top/lib/sellerpipe.7" | sort -u >in_page
+	sed -n 's/^[.]It Ev //p' "$top/lib/sellerpipe.7" | sed 's/ , /\n/g' | sort -u >in_page
 	run comm -23 in_source in_page
 	assert_output ''
 }
