@@ -323,7 +323,11 @@ look_from(const struct request *r)
 	if (status_is(r, "planned") && r->asked_at == 0 && r->created_at != 0 &&
 	    r->created_at < from)
 		from = r->created_at;
-	return (from < t ? from : t) - CLOCK_SLACK;
+	from = (from < t ? from : t) - CLOCK_SLACK;
+	/* What was there when it was last asked for is of the time before. */
+	if (!status_is(r, "creating") && r->asked_at > from)
+		from = r->asked_at < t ? r->asked_at : t;
+	return from;
 }
 
 static bool
