@@ -1379,6 +1379,19 @@ put_refusal(const char *why)
 	run_health("sp-api", check_began, false, why);
 }
 
+/* Whether reports of this type can be had: that takes a role of its own. */
+static struct http_res
+check_role(const struct market *market)
+{
+	char url[SPAPI_URL_SIZE];
+
+	spapi_url(url, market, REPORTS "/reports", "");
+	if (!http_param(url, sizeof(url), "reportTypes", REPORT_TYPE) ||
+	    !http_param(url, sizeof(url), "pageSize", "1"))
+		errx(EX_CONFIG, "SP_API_URL is too long");
+	return spapi_call(SPAPI_GET_REPORTS, market, url, NULL, NULL);
+}
+
 static _Noreturn void
 check(void)
 {
@@ -1394,6 +1407,11 @@ check(void)
 		spapi_words(&res, detail);
 	else if (!read_participations(&res, detail, sizeof(detail)))
 		stop_for_nonsense(SPAPI_PARTICIPATIONS, &res);
+	if (res.outcome == HTTP_OK && spapi_spend(SPAPI_GET_REPORTS) == 0) {
+		res = check_role(market);
+		if (res.outcome != HTTP_OK)
+			spapi_stop(SPAPI_GET_REPORTS, &res);
+	}
 	run_health("sp-api", check_began, res.outcome == HTTP_OK, detail);
 	run_stop(http_status(&res));
 }

@@ -89,7 +89,7 @@ take_as_it_is(const struct json_field *p)
 	if (json_next(&it))
 		json_words(it.val, id, sizeof(id));
 	doc.market = market_find(id);
-	if (doc.market == NULL)
+	if (doc.market == NULL || strcmp(doc.market->id, id) != 0)
 		return "it is of no marketplace that is known";
 	if (p[FROM].val.len < 12 || p[TO].val.len < 12 ||
 	    !when_day(p[FROM].val.s + 1, 10, &doc.from) ||
@@ -109,6 +109,10 @@ take_specification(struct json_slice val)
 	    JSON_END};
 	struct json_error e;
 
+	if (doc.specified) {
+		doc.r.mismatch = "it says twice what it is";
+		return;
+	}
 	doc.specified = true;
 	if (!json_scan(val, p, &e)) {
 		doc.r.mismatch = "its reportSpecification makes no sense";

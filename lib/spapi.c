@@ -21,6 +21,8 @@
 
 #define HEADER_SIZE 4096
 #define DAY 86400
+#define SECRET_DAYS 180 /* that a client secret is good for */
+#define SECRET_NOTICE 14 /* before that it is told each time */
 #define CREATE_FIRST 4 /* the burst of createReport that is honoured */
 #define RATE_MIN 0.0001 /* less than a request in 3 hours is no rate */
 #define RATE_MAX 1000
@@ -592,6 +594,29 @@ first_of(const char *value, const char *other)
 	return value != NULL ? value : other;
 }
 
+/* Amazon wants a new client secret every 180 days, and then says no. */
+static void
+mind_secret_age(void)
+{
+	const char *made = conf_get("SP_API_SECRET_DATE");
+	int64_t day, left;
+
+	if (made == NULL)
+		return;
+	if (!when_day(made, strlen(made), &day))
+		errx(EX_CONFIG,
+		    "SP_API_SECRET_DATE is no day; write it as 2026-11-18");
+	left = day + SECRET_DAYS - when_now() / DAY;
+	if (left <= 0)
+		warnx("the client secret of %s has expired: renew it in the "
+		      "developer console, and set SP_API_SECRET_DATE",
+		    made);
+	else if (left <= SECRET_NOTICE)
+		warnx("the client secret expires in %d days: renew it in the "
+		      "developer console, and set SP_API_SECRET_DATE",
+		    (int)left);
+}
+
 static void
 read_settings(void)
 {
@@ -609,6 +634,7 @@ read_settings(void)
 	sp.lwa_url = conf_or("LWA_URL", "https://api.amazon.com/auth/o2/token");
 	http_check_url("LWA_URL", sp.lwa_url);
 	http_check_url("SP_API_URL", base_url(market_find("US")));
+	mind_secret_age();
 	make_agent();
 }
 

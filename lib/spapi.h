@@ -5,6 +5,8 @@
  * LWA_CLIENT_SECRET), SP_API_REFRESH_TOKEN, or one for each region with _NA,
  * _EU or _FE behind; SP_API_URL, for all regions, and LWA_URL; SP_API_STATE
  * (sp-api.state), the file in which all runs share what is left of the rates.
+ * SP_API_SECRET_DATE, when the client secret was made: it is good for 180 days,
+ * and the last 14 are told on standard error.
  *
  * Sources: Amazon's pages "SP-API Endpoints", "Connecting to the Selling
  * Partner API" (Login with Amazon), "Include a User-Agent Header in All

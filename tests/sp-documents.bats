@@ -471,7 +471,28 @@ nonsense
 	fetch --check
 	assert_success
 	assert_equal "$(got '[.type, .service, .ok, .detail]')" '["health_checks","sp-api",true,"takes part in: US CA"]'
-	assert_equal "$(asked)" '["GET","marketplaceParticipations"]'
+	assert_equal "$(asked)" '["GET","marketplaceParticipations"]
+["GET","reports"]'
+}
+
+@test "--check says that the role for these reports is missing" {
+	faults sp '[{"fault":"403","path":"/reports/*"}]'
+	fetch --check
+	assert_equal "$status" 77
+	assert_equal "$(got '[.type, .ok]')" '["health_checks",false]'
+	assert_regex "$stderr" '^sp-fetch: Amazon: getReports: HTTP status 403: .*: is the Brand Analytics role there'
+}
+
+@test "a client secret that is about to expire is told of" {
+	SP_API_SECRET_DATE=$(date -u -d '-120 days' +%F) fetch --check
+	assert_equal "$stderr" ''
+	SP_API_SECRET_DATE=$(date -u -d '-170 days' +%F) fetch --check
+	assert_equal "$status" 0
+	assert_equal "$stderr" 'sp-fetch: the client secret expires in 10 days: renew it in the developer console, and set SP_API_SECRET_DATE'
+	SP_API_SECRET_DATE=$(date -u -d '-181 days' +%F) fetch --check
+	assert_regex "$stderr" 'has expired: renew it in the developer console'
+	SP_API_SECRET_DATE=yesterday fetch --check
+	assert_equal "$status" 78
 }
 
 @test "--check says why not: 77, 75, 76" {

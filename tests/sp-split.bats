@@ -408,3 +408,10 @@ synthetic_US_DAY_CHILD_empty.json,,0,0
 	head -c -100000 report.gz >cut.gz
 	refuses cut.gz 'its gzip data are cut off'
 }
+
+@test "a marketplace is known by Amazon's id only; and what says twice what it is, is not believed" {
+	saved code.json "{${spec/ATVPDKIKX0DER/US},$by_date,$by_asin}"
+	refuses code.json 'it is of no marketplace that is known'
+	saved twice.json "{${spec/2026-11-18/2026-11-17},$spec,$by_date,$by_asin}"
+	refuses twice.json 'it says twice what it is'
+}
