@@ -29,7 +29,8 @@ all: $(PROGS)
 $(PROGS): %: %.o lib/ndjson.o lib/json.o lib/when.o
 $(FETCH) $(NOTIFY): lib/http.o lib/conf.o lib/run.o
 $(FETCH) $(NOTIFY): LDLIBS += -lcurl
-$(NOTIFY): LDLIBS += -ljson-c
+$(NOTIFY): lib/note.o
+notify/slack-post: LDLIBS += -ljson-c
 $(LOAD): lib/db.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
 fetch/keepa-fetch: lib/split.o

@@ -15,7 +15,6 @@
  * User), and its pages "Rate limits" and "Common errors".
  */
 #include <err.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "lib/conf.h"
 #include "lib/http.h"
 #include "lib/ndjson.h"
+#include "lib/note.h"
 #include "lib/run.h"
 #include "lib/when.h"
 
@@ -509,31 +509,19 @@ deliver(const struct task *task)
 }
 
 static void
-put_notification(const struct task *task, const struct answer *a)
+put_note(const struct task *task, const struct answer *a)
 {
-	char at[WHEN_SIZE];
-	bool sent = a->fate == SENT;
+	struct note note = {
+	    .id = record[ID].val,
+	    .sink = "clickup",
+	    .target = task->id,
+	    .remote_id = a->id[0] == '\0' ? NULL : a->id,
+	    .attempts = post.attempts,
+	    .error = a->fate == SENT ? NULL : a->error,
+	    .sent_at = a->date,
+	};
 
-	when_text(a->date > 0 ? a->date : when_now(), at);
-	nd_puts("{\"type\":\"notifications\"");
-	nd_field("notification_id", record[ID].val);
-	nd_field_str("sink", "clickup");
-	nd_field_str("target", task->id);
-	nd_field_str("state", sent ? "sent" : "failed");
-	nd_field_str("remote_id", sent && a->id[0] != '\0' ? a->id : NULL);
-	nd_field_int("attempts", post.attempts);
-	nd_field_str("error", sent ? NULL : a->error);
-	nd_field_str("sent_at", sent ? at : NULL);
-	nd_puts("}\n");
-}
-
-static void
-put_on_sent(void)
-{
-	struct json_iter it = json_walk(record[ON_SENT].val);
-
-	while (json_next(&it))
-		nd_put_line(it.val);
+	note_put(&note, record[ON_SENT].val);
 }
 
 /* End the program if nothing can be said of the comment, nor of the next. */
@@ -566,10 +554,8 @@ send(struct nd_in *in, struct task *task)
 		a = deliver(task);
 
 	stop_unless_settled(&a);
-	put_notification(task, &a);
-	if (a.fate == SENT) {
-		put_on_sent();
-	} else {
+	put_note(task, &a);
+	if (a.fate != SENT) {
 		nd_bad(in, "ClickUp will not take it: %s", a.error);
 		if (a.fate == BAD_TASK)
 			memcpy(task->dead, a.error, sizeof(a.error));
@@ -649,20 +635,6 @@ make_key(void)
 	return true;
 }
 
-/* Whether a value is a list of records, or none. */
-static bool
-records(struct json_slice val)
-{
-	struct json_iter it = json_walk(val);
-
-	if (json_kind(val) > JSON_NULL && json_kind(val) != JSON_ARRAY)
-		return false;
-	while (json_next(&it))
-		if (json_kind(it.val) != JSON_OBJECT)
-			return false;
-	return true;
-}
-
 static bool
 names_no_task(struct json_slice val)
 {
@@ -692,7 +664,7 @@ wrong(void)
 	if (json_kind(record[NOTIFY_ALL].val) > JSON_NULL &&
 	    json_kind(record[NOTIFY_ALL].val) != JSON_BOOL)
 		return "notify_all is no boolean";
-	if (!records(record[ON_SENT].val))
+	if (!note_are_records(record[ON_SENT].val))
 		return "on_sent is no list of records";
 	return NULL;
 }
@@ -744,36 +716,6 @@ check(void)
 	    ok || res.outcome != HTTP_OK ? http_status(&res) : EX_PROTOCOL);
 }
 
-static bool
-read_options(int argc, char *argv[])
-{
-	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
-	    {"max-wait", required_argument, NULL, 'w'},
-	    {"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
-	bool checks = false;
-	int c;
-
-	opterr = 0;
-	post.max_wait = 300;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'n')
-			post.dry_run = true;
-		else if (c == 'w')
-			post.max_wait = http_seconds("--max-wait", optarg);
-		else if (c == 'k')
-			checks = true;
-		else
-			nd_option(c, argv, usage);
-	}
-	if (optind < argc)
-		errx(
-		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
-	post.dry_run &= !checks;
-	return checks;
-}
-
 /* The header is the token of a person as it is, or "Bearer" and one of an
  * app.  With both, ClickUp would not know it. */
 static void
@@ -785,11 +727,7 @@ read_token(void)
 
 	post.token = bearer ? all + 7 : all;
 	bearer &= strncmp(post.token, "pk_", 3) != 0;
-	for (const char *p = post.token; *p != '\0'; p++)
-		if (*p <= ' ' || *p > '~')
-			errx(EX_CONFIG,
-			    "CLICKUP_API_TOKEN has a blank or a line break in "
-			    "it, or what no token has");
+	note_check_token("CLICKUP_API_TOKEN", post.token);
 	if (*post.token == '\0' ||
 	    snprintf(post.authorization, HEADER_SIZE, "Authorization: %s%s",
 		bearer ? "Bearer " : "", post.token) >= HEADER_SIZE)
@@ -815,8 +753,11 @@ read_settings(void)
 int
 main(int argc, char *argv[])
 {
-	bool checks = read_options(argc, argv);
 	struct nd_in *in;
+	bool checks;
+
+	post.max_wait = 300;
+	checks = note_options(argc, argv, usage, &post.dry_run, &post.max_wait);
 
 	if (!post.dry_run) {
 		read_settings();

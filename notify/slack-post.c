@@ -15,7 +15,6 @@
  * "Message metadata", and conversations.history.
  */
 #include <err.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,7 @@
 #include "lib/conf.h"
 #include "lib/http.h"
 #include "lib/ndjson.h"
+#include "lib/note.h"
 #include "lib/run.h"
 #include "lib/when.h"
 
@@ -384,30 +384,18 @@ try_post(struct channel *channel)
 }
 
 static void
-put_notification(const struct channel *channel, const struct answer *a)
+put_note(const struct channel *channel, const struct answer *a)
 {
-	char now[WHEN_SIZE];
-	bool sent = a->fate == SENT;
+	struct note note = {
+	    .id = record[ID].val,
+	    .sink = "slack",
+	    .target = channel->id,
+	    .remote_id = a->ts[0] == '\0' ? NULL : a->ts,
+	    .attempts = post.attempts,
+	    .error = a->fate == SENT ? NULL : a->error,
+	};
 
-	nd_puts("{\"type\":\"notifications\"");
-	nd_field("notification_id", record[ID].val);
-	nd_field_str("sink", "slack");
-	nd_field_str("target", channel->id);
-	nd_field_str("state", sent ? "sent" : "failed");
-	nd_field_str("remote_id", sent && a->ts[0] != '\0' ? a->ts : NULL);
-	nd_field_int("attempts", post.attempts);
-	nd_field_str("error", sent ? NULL : a->error);
-	nd_field_str("sent_at", sent ? when_text(when_now(), now) : NULL);
-	nd_puts("}\n");
-}
-
-static void
-put_on_sent(void)
-{
-	struct json_iter it = json_walk(record[ON_SENT].val);
-
-	while (json_next(&it))
-		nd_put_line(it.val);
+	note_put(&note, record[ON_SENT].val);
 }
 
 /* End the program if nothing can be said of the message, nor of the next. */
@@ -444,10 +432,8 @@ send(struct nd_in *in, struct channel *channel)
 				break;
 
 	stop_unless_settled(&a);
-	put_notification(channel, &a);
-	if (a.fate == SENT) {
-		put_on_sent();
-	} else {
+	put_note(channel, &a);
+	if (a.fate != SENT) {
 		nd_bad(in, "Slack will not take it: %s", a.error);
 		if (a.fate == BAD_CHANNEL)
 			snprintf(channel->dead, sizeof(channel->dead), "%.63s",
@@ -495,20 +481,6 @@ find_channel(void)
 	return &post.channels[post.n_channels++];
 }
 
-/* Whether a value is a list of records, or none. */
-static bool
-records(struct json_slice val)
-{
-	struct json_iter it = json_walk(val);
-
-	if (json_kind(val) > JSON_NULL && json_kind(val) != JSON_ARRAY)
-		return false;
-	while (json_next(&it))
-		if (json_kind(it.val) != JSON_OBJECT)
-			return false;
-	return true;
-}
-
 /* What is wrong with the message at hand, or NULL. */
 static const char *
 wrong(void)
@@ -520,7 +492,7 @@ wrong(void)
 		return "a slack_message needs an id, and text or blocks";
 	if (record[ID].val.len > ID_MAX)
 		return "an id too long to be looked up";
-	if (!records(record[ON_SENT].val))
+	if (!note_are_records(record[ON_SENT].val))
 		return "on_sent is no list of records";
 	return NULL;
 }
@@ -585,46 +557,12 @@ check(void)
 				    : EX_PROTOCOL);
 }
 
-static bool
-read_options(int argc, char *argv[])
-{
-	static const struct option options[] = {
-	    {"dry-run", no_argument, NULL, 'n'},
-	    {"max-wait", required_argument, NULL, 'w'},
-	    {"check", no_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
-	bool checks = false;
-	int c;
-
-	opterr = 0;
-	post.max_wait = 300;
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 'n')
-			post.dry_run = true;
-		else if (c == 'w')
-			post.max_wait = http_seconds("--max-wait", optarg);
-		else if (c == 'k')
-			checks = true;
-		else
-			nd_option(c, argv, usage);
-	}
-	if (optind < argc)
-		errx(
-		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
-	post.dry_run &= !checks;
-	return checks;
-}
-
 static void
 read_settings(void)
 {
 	post.token =
 	    conf_need("SLACK_BOT_TOKEN", "the xoxb- token of your Slack app");
-	for (const char *p = post.token; *p != '\0'; p++)
-		if (*p <= ' ' || *p > '~')
-			errx(EX_CONFIG,
-			    "SLACK_BOT_TOKEN has a blank or a line break in "
-			    "it, or what no token has");
+	note_check_token("SLACK_BOT_TOKEN", post.token);
 	post.channel = conf_get("SLACK_CHANNEL");
 	post.base = conf_or("SLACK_API_URL", "https://slack.com/api");
 	http_check_url("SLACK_API_URL", post.base);
@@ -637,8 +575,11 @@ read_settings(void)
 int
 main(int argc, char *argv[])
 {
-	bool checks = read_options(argc, argv);
 	struct nd_in *in;
+	bool checks;
+
+	post.max_wait = 300;
+	checks = note_options(argc, argv, usage, &post.dry_run, &post.max_wait);
 
 	if (!post.dry_run) {
 		read_settings();
