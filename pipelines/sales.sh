@@ -80,7 +80,8 @@ has() {
 make_plan() {
 	db-query report_requests | sales-plan --marketplaces "$marketplaces" \
 		--min-interval "$(setting SP_MIN_INTERVAL 900)" --max-per-day "$(setting SP_MAX_PER_DAY 96)" \
-		--burst "$(setting SP_BURST 4)" --min-age "$(setting SP_MIN_AGE 6)" "${days[@]}" "${today[@]}" >"$plan"
+		--burst "$(setting SP_BURST 4)" --min-age "$(setting SP_MIN_AGE 6)" \
+		${days[@]+"${days[@]}"} ${today[@]+"${today[@]}"} >"$plan"
 }
 
 # What of the plan can be begun within the timeout.
@@ -134,18 +135,21 @@ show_progress() {
 fetch_all() {
 	local market pids=() progress=''
 	time_left=$((timeout - (SECONDS - began) - timeout / 30))
-	mapfile -t markets < <(jq -r .marketplace "$plan" | sort -u)
+	markets=()
+	while read -r market; do
+		markets+=("$market")
+	done < <(jq -r .marketplace "$plan" | sort -u)
 	if [ -t 2 ]; then
 		show_progress &
 		progress=$!
 	fi
-	for market in "${markets[@]}"; do
+	for market in ${markets[@]+"${markets[@]}"}; do
 		fetch "$market" &
 		pids+=($!)
 	done
 	[ ${#pids[@]} -eq 0 ] || wait "${pids[@]}" || true
 	[ -z "$progress" ] || kill "$progress" 2>/dev/null || true
-	for market in "${markets[@]}"; do
+	for market in ${markets[@]+"${markets[@]}"}; do
 		cat "spool/said-$market.$$" >&2
 		note "$(cat "spool/status-$market.$$" 2>/dev/null || echo 70)"
 	done
@@ -167,7 +171,7 @@ unfinished() {
 facts() {
 	local market
 	db-query runs run_id="$run_id"
-	for market in "${markets[@]}"; do
+	for market in ${markets[@]+"${markets[@]}"}; do
 		jq -nc --arg m "$market" --rawfile said "spool/said-$market.$$" \
 			--argjson status "$(cat "spool/status-$market.$$" 2>/dev/null || echo 70)" \
 			'{type: "job_part", marketplace: $m, status: $status,
@@ -184,7 +188,9 @@ facts() {
 write_report() {
 	local task
 	facts >"spool/facts.$$"
-	[ "$mode" != resume ] || [[ $status != @(0|75) ]] || ! unfinished || return 0
+	case $mode:$status in
+	resume:0 | resume:75) ! unfinished || return 0 ;;
+	esac
 	task=$(setting CLICKUP_TASK_ID '')
 	CLICKUP_TASK_ID=${task:-none} SLACK_CHANNEL_LOGS=$(setting SLACK_CHANNEL_LOGS '') \
 		SLACK_CHANNEL_ALERTS=$(setting SLACK_CHANNEL_ALERTS '') \

@@ -790,6 +790,23 @@ check_range(bool from, bool to)
 		errx(EX_USAGE, "--from is after --to");
 }
 
+/* Take an option about how often; false if it is none. */
+static bool
+quota_option(int c)
+{
+	if (c == 'i')
+		plan.min_interval = number("--min-interval", optarg, 1, DAY);
+	else if (c == 'x')
+		plan.max_per_day = number("--max-per-day", optarg, 1, 100000);
+	else if (c == 'b')
+		plan.burst = number("--burst", optarg, 1, 1000);
+	else if (c == 'g')
+		plan.min_age = number("--min-age", optarg, 0, 8760);
+	else
+		return false;
+	return true;
+}
+
 static void
 read_options(int argc, char *argv[])
 {
@@ -827,19 +844,9 @@ read_options(int argc, char *argv[])
 			day = optarg;
 		else if (c == 'n')
 			plan.now = time_option(optarg);
-		else if (c == 'i')
-			plan.min_interval =
-			    number("--min-interval", optarg, 1, DAY);
-		else if (c == 'x')
-			plan.max_per_day =
-			    number("--max-per-day", optarg, 1, 100000);
-		else if (c == 'b')
-			plan.burst = number("--burst", optarg, 1, 1000);
-		else if (c == 'g')
-			plan.min_age = number("--min-age", optarg, 0, 8760);
 		else if (c == 'c')
 			plan.granularity = granularity_option(optarg);
-		else
+		else if (!quota_option(c))
 			nd_option(c, argv, usage);
 	}
 	if (optind < argc)
