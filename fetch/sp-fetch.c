@@ -1235,6 +1235,8 @@ fetch(void)
 static const char *
 known_status(struct json_slice val)
 {
+	if (json_kind(val) <= JSON_NULL)
+		return "planned";
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
 		if (json_is(val, statuses[i]))
 			return statuses[i];
@@ -1421,7 +1423,7 @@ read_settings(void)
 {
 	spapi_open(sp.deadline);
 	sp.poll_wait =
-	    (double)conf_number("SP_POLL_MS", 1, 600000, 10000) / 1000;
+	    (double)conf_number("SP_POLL_MS", 1, 600000, 2000) / 1000;
 	sp.ask_wait =
 	    (double)conf_number("SP_ASK_MS", 1, 3600000, 60000) / 1000;
 }

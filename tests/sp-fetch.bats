@@ -147,6 +147,13 @@ $head,"status":"DONE","report_id":"50015018","document_id":"DOCUMENT",$rest,"row
 	assert_equal "$(got 'select(.type == "end")')" ''
 }
 
+@test "a marketplace and a day are enough" {
+	echo '{"type":"report_requests","request_id":"x","marketplace":"US","date":"'"$old"'"}' >in
+	fetch <in
+	assert_success
+	assert_equal "$(steps)" "$all_steps"
+}
+
 @test "bad records are named with their line, and the others are done: 65" {
 	{
 		a_request 'del(.marketplace)'
@@ -156,7 +163,7 @@ $head,"status":"DONE","report_id":"50015018","document_id":"DOCUMENT",$rest,"row
 		a_request '.date = 20261118'
 		a_request '.granularity = "ASIN"'
 		a_request '.status = "done"'
-		a_request 'del(.status)'
+		a_request '.status = 1'
 		a_request ".request_id = \"$(printf 'x%.0s' {1..200})\""
 		echo '{"type":"report_requests"'
 		a_request
