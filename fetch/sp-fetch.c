@@ -120,6 +120,7 @@ static const char *const statuses[] = {"planned", "creating", "created",
 static struct {
 	double began, deadline, report_wait; /* seconds, by http_clock */
 	double poll_wait, ask_wait; /* the first ones */
+	double look_at; /* when the look began: what falls due later waits */
 	struct request *requests;
 	size_t n, cap;
 	unsigned long later;
@@ -406,12 +407,13 @@ take_page(struct http_res *res, char *next, size_t size)
 	size_t n = 0;
 
 	next[0] = '\0';
-	if (!json_scan(body, top, &e) || json_kind(top[0].val) != JSON_ARRAY)
+	if (!json_scan(body, top, &e) || json_kind(top[0].val) != JSON_ARRAY ||
+	    top[1].val.len >= size)
 		stop_for_nonsense(SPAPI_GET_REPORTS, res);
 	it = json_walk(top[0].val);
 	while (json_next(&it))
 		adopt(it.val);
-	if (json_kind(top[1].val) == JSON_STRING && top[1].val.len < size) {
+	if (json_kind(top[1].val) == JSON_STRING) {
 		n = json_text(top[1].val, next);
 		next[n] = '\0';
 	}
@@ -421,7 +423,7 @@ take_page(struct http_res *res, char *next, size_t size)
 static bool
 looks_in(const struct request *r, const struct market *market)
 {
-	return r->step == LOOK && r->market == market && r->at <= http_clock();
+	return r->step == LOOK && r->market == market && r->at <= sp.look_at;
 }
 
 /* Since when reports for them may be there.  Amazon keeps them for 90 days and
@@ -520,6 +522,7 @@ look(const struct market *market)
 	struct http_res res;
 	int pages = 0;
 
+	sp.look_at = http_clock();
 	do {
 		if (!get_page(market, next, &res))
 			return;
@@ -693,7 +696,8 @@ take_fatal(struct request *r)
 {
 	if (strstr(r->error, "not yet available") != NULL) {
 		put_off(r, "not_ready", NOT_READY_WAIT);
-	} else if (r->attempts >= ATTEMPTS_MAX) {
+	} else if (r->attempts >= ATTEMPTS_MAX &&
+	    strcmp(r->status_before, "not_ready") != 0) {
 		fail(r);
 	} else {
 		warnx("%s: %s; it is tried again later", r->id, r->error);
@@ -717,7 +721,10 @@ cancel(struct request *r)
 	if (res.outcome != HTTP_OK)
 		return; /* it has left the queue, then */
 	set_error(r, "cancelled by us, after 24 hours in Amazon's queue");
-	put_off(r, "planned", 0);
+	if (r->attempts >= ATTEMPTS_MAX)
+		fail(r);
+	else
+		put_off(r, "planned", 0);
 }
 
 static void
@@ -746,6 +753,10 @@ static void
 take_unknown_report(struct request *r, const struct http_res *res)
 {
 	spapi_words(res, r->error);
+	if (r->asks > 1) {
+		take_fatal(r); /* two reports in a run are enough */
+		return;
+	}
 	warnx("%s: report %s: %s", r->id, r->report_id, r->error);
 	if (r->attempts >= ATTEMPTS_MAX) {
 		fail(r);
@@ -950,7 +961,8 @@ download(struct report *doc, const char *location, bool *network)
 
 	report_again(doc);
 	res = spapi_get(&req);
-	*network = res.outcome == HTTP_LATER;
+	/* 403: the URL is too old, or the store will not give it now. */
+	*network = res.outcome == HTTP_LATER || res.status == 403;
 	if (res.status == 200 && !*network && report_why(doc) != NULL)
 		return report_why(doc);
 	if (res.outcome == HTTP_OK)
@@ -1004,8 +1016,12 @@ drop_report(struct request *r, const char *mismatch)
 
 	snprintf(words, sizeof(words),
 	    "report %s is not what was asked for: %s", r->report_id, mismatch);
-	warnx("%s: %s", r->id, words);
 	set_error(r, words);
+	if (r->asks > 1) {
+		take_fatal(r); /* two reports in a run are enough */
+		return;
+	}
+	warnx("%s: %s", r->id, words);
 	if (r->attempts >= ATTEMPTS_MAX) {
 		fail(r);
 		return;

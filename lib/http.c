@@ -31,6 +31,7 @@ struct http {
 	bool suspect; /* what is left in the connection that was used last */
 	long connect_timeout, stall_timeout, timeout, tries;
 	double first_wait;
+	double began; /* the request at hand */
 };
 
 double
@@ -296,14 +297,15 @@ clean_handle(struct http *h)
 	return h->curl;
 }
 
-/* In milliseconds. */
+/* In milliseconds, of what is left for all attempts. */
 static long
 time_allowed(const struct http *h, const struct http_req *req)
 {
+	double left = h->began + req->max_time - http_clock();
 	long ms = 1000 * h->timeout;
 
-	if (req->max_time > 0 && 1000 * req->max_time < (double)ms)
-		ms = (long)(1000 * req->max_time) + 1;
+	if (req->max_time > 0 && 1000 * left < (double)ms)
+		ms = left > 0 ? (long)(1000 * left) + 1 : 1;
 	return ms;
 }
 
@@ -444,6 +446,7 @@ http_do(struct http *h, const struct http_req *req)
 	CURLcode rc;
 
 	h->req = req;
+	h->began = http_clock();
 	for (int tries = 1;; tries++) {
 		rc = attempt(h, req);
 		res = result(h, req, rc);
@@ -461,7 +464,9 @@ http_do(struct http *h, const struct http_req *req)
 			wait = backoff; /* it said too little the last time */
 		}
 		backoff *= 2;
-		if (waited + wait > req->max_wait)
+		if (waited + wait > req->max_wait ||
+		    (req->max_time > 0 &&
+			http_clock() - h->began + wait > req->max_time))
 			return res;
 		waited += wait;
 		warnx("%.*s: %s; trying again in %.1f s", shown, req->url,

@@ -78,7 +78,7 @@ struct http_req {
 	 */
 	bool once;
 	double max_wait; /* seconds that all waits together may take */
-	double max_time; /* seconds for an attempt, if less than HTTP_TIMEOUT */
+	double max_time; /* seconds for all attempts and waits; 0: no matter */
 };
 
 /* Exit with 70 if libcurl cannot be had. */

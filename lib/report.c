@@ -54,22 +54,26 @@ report_day_is(struct json_slice time, int64_t day)
 
 enum { KIND, OPTIONS, FROM, TO, MARKETPLACES };
 
+/* Whether an option has a value, which may be the one that it has if it is not
+ * there. */
 static bool
-option_is(struct json_slice options, const char *name, const char *value)
+option_is(struct json_slice options, const char *name, const char *value,
+    const char *otherwise)
 {
 	struct json_iter it = json_walk(options);
 
 	while (json_next(&it))
 		if (json_key_is(it.key, name))
 			return json_is(it.val, value);
-	return false;
+	return strcmp(value, otherwise) == 0;
 }
 
 /* How what the document says that it is is not what was asked for. */
 static const char *
 compare(const struct report_ask *ask, const struct json_field *p)
 {
-	if (!option_is(p[OPTIONS].val, "asinGranularity", ask->granularity) ||
+	if (!option_is(p[OPTIONS].val, "asinGranularity", ask->granularity,
+		"PARENT") ||
 	    !doc.days)
 		return "it is of another granularity";
 	if (!report_day_is(p[FROM].val, ask->day) ||
@@ -118,7 +122,7 @@ take_specification(struct json_slice val)
 		doc.r.mismatch = "its reportSpecification makes no sense";
 		return;
 	}
-	doc.days = option_is(p[OPTIONS].val, "dateGranularity", "DAY");
+	doc.days = option_is(p[OPTIONS].val, "dateGranularity", "DAY", "DAY");
 	if (!json_is(p[KIND].val, REPORT_TYPE))
 		doc.r.mismatch = "it is of another type";
 	else if (doc.r.ask.market != NULL)
@@ -248,7 +252,10 @@ take_unpacked(void *arg, const char *data, size_t len)
 	room = len < room ? len : room;
 	memcpy(doc.start + doc.start_len, data, room);
 	doc.start_len += room;
-	return split_feed(doc.split, data, len) && !doc.changed;
+	if (split_feed(doc.split, data, len) && !doc.changed)
+		return true;
+	/* What is no such document may be the words why there is none. */
+	return doc.r.fetched_at[0] == '\0' && doc.start_len < REASON_MAX;
 }
 
 void

@@ -42,7 +42,8 @@ struct report {
 };
 
 /* Begin another document, with a reading to check it.  There is one at a time;
- * what the caller gives has to last. */
+ * what the caller gives has to last.  Without a fetched_at only its words are
+ * wanted, for report_reason. */
 struct report *report_begin(
     const struct report_ask *, const char *id, const char *fetched_at);
 

@@ -479,13 +479,13 @@ spapi_call(enum spapi_op op, const struct market *market, const char *url,
 	    .body = body,
 	    .len = body == NULL ? 0 : strlen(body),
 	    .wants = wants,
-	    .once = op == SPAPI_CREATE_REPORT,
-	    .max_wait = spapi_time_left() < 60 ? spapi_time_left() : 60,
-	    .max_time = spapi_time_left() + GRACE};
+	    .once = op == SPAPI_CREATE_REPORT};
 	struct http_res res;
 
 	for (int tries = 0;; tries++) {
 		need_token(market);
+		req.max_wait = spapi_time_left() < 60 ? spapi_time_left() : 60;
+		req.max_time = spapi_time_left() + GRACE;
 		sp.calls++;
 		res = http_do(sp.http, &req);
 		if (tries > 0 || !token_expired(&res))

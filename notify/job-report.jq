@@ -40,7 +40,12 @@ def grouped: gsub("(?<digit>[0-9])(?=([0-9]{3})+$)"; "\(.digit),");
 def whole: if . < 0 then "-" + (-. | tostring | grouped) else tostring | grouped end;
 def count($name): "\(whole) \($name)" + if . == 1 then "" else "s" end;
 
-def decimals: {JPY: 0, KRW: 0}[.] // 2;
+# As lib/market.c has them, by ISO 4217.
+def decimals:
+	. as $code
+	| if "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF" | split(" ") | index([$code]) then 0
+	  elif "BHD IQD JOD KWD LYD OMR TND" | split(" ") | index([$code]) then 3
+	  else 2 end;
 
 def money($currency):
 	($currency | decimals) as $n
@@ -105,7 +110,7 @@ def failed_day($today):
 	then "Amazon failed: \(why); tried again"
 		+ (sooner_than_never($today) | if . == "" then " by the next run" else . end)
 	else "given up\(if .attempts then " after " + (.attempts | count("attempt")) else "" end): \(why); "
-		+ (.date | clean(10) | "ask for it again with --mode backfill --from \(.) --to \(.)") end;
+		+ (.date | clean(10) | "ask for it again with SP_MIN_AGE=0 sales.sh --mode backfill --from \(.) --to \(.)") end;
 
 def failed_part:
 	"\(.marketplace // "the job" | clean(10)): \(.status | meaning)"

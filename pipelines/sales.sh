@@ -14,8 +14,9 @@
 # killed.  At the end a report goes to ClickUp, and to Slack if something failed;
 # one that cannot be delivered is kept in spool/ and delivered by the next run.
 #
-# Status: 0; 65 something was refused; 75 not all done, the next run will; 76 Amazon
-# answered nonsense; 77, 78 a credential or a setting is wrong.
+# Status: 0, also of --resume if nothing is due yet; 65 something was refused; 75 not
+# all done, the next run will; 76 Amazon answered nonsense; 77, 78 a credential or a
+# setting is wrong.
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -28,6 +29,9 @@ wrong() {
 mode=daily show_plan=false timeout=900 marketplaces=US,CA
 days=() today=()
 while [ $# -gt 0 ]; do
+	case $1 in
+	--*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+	esac
 	case $1 in
 	--help)
 		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
@@ -78,10 +82,13 @@ has() {
 }
 
 make_plan() {
+	local statuses=(0 0)
 	db-query report_requests | sales-plan --marketplaces "$marketplaces" \
 		--min-interval "$(setting SP_MIN_INTERVAL 900)" --max-per-day "$(setting SP_MAX_PER_DAY 96)" \
-		--burst "$(setting SP_BURST 4)" --min-age "$(setting SP_MIN_AGE 6)" \
-		${days[@]+"${days[@]}"} ${today[@]+"${today[@]}"} >"$plan"
+		--burst "$(setting SP_BURST 8)" --min-age "$(setting SP_MIN_AGE 6)" \
+		${days[@]+"${days[@]}"} ${today[@]+"${today[@]}"} >"$plan" || statuses=("${PIPESTATUS[@]}")
+	note "$(worst "${statuses[@]}")"
+	[ "$status" -eq 0 ] || [ "$status" -eq 65 ] || exit "$status"
 }
 
 # What of the plan can be begun within the timeout.
@@ -134,7 +141,8 @@ show_progress() {
 # All marketplaces of the plan, at once.
 fetch_all() {
 	local market pids=() progress=''
-	time_left=$((timeout - (SECONDS - began) - timeout / 30))
+	time_left=$((timeout - (SECONDS - began) - timeout / 20))
+	[ "$time_left" -ge 1 ] || time_left=1
 	markets=()
 	while read -r market; do
 		markets+=("$market")
@@ -163,7 +171,9 @@ asked() {
 
 # Whether something of the plan is left for the next run.
 unfinished() {
-	asked | jq -en '[inputs | select(.status | IN("DONE", "no_data", "failed") | not)] | length > 0' >/dev/null
+	local left
+	left=$(asked | jq -n '[inputs | select(.status | IN("DONE", "no_data", "failed") | not)] | length') || return 0
+	[ "$left" -gt 0 ]
 }
 
 # What the report is made of: the run, what became of each marketplace, where each
@@ -175,7 +185,7 @@ facts() {
 		jq -nc --arg m "$market" --rawfile said "spool/said-$market.$$" \
 			--argjson status "$(cat "spool/status-$market.$$" 2>/dev/null || echo 70)" \
 			'{type: "job_part", marketplace: $m, status: $status,
-				said: ($said | split("\n") | map(select(. != "" and (test("left for a later run$") | not))) | .[-3:] | join("\n") | .[:1000])}'
+				said: ($said | split("\n") | map(select(. != "" and (test("left for a later run$|has no end: what came is kept") | not))) | .[-3:] | join("\n") | .[:1000])}'
 	done
 	asked
 	db-query sales_freshness | jq -c --slurpfile plan "$plan" \
@@ -209,23 +219,34 @@ keep() {
 # deliver FILE: what was sent already, by a run that was killed then, is not sent
 # again; what can never be delivered is in `notifications`.
 deliver() {
-	local code=0 id post=clickup-post
+	local code=0 id sent='' post=clickup-post
 	[ "${1##*.}" = clickup_comment ] || post=slack-post
-	id=$(jq -r .id "$1")
-	if [ -z "$(db-query notifications notification_id="$id" state=sent)" ]; then
-		"$post" <"$1" | db-load || code=$(worst "${PIPESTATUS[@]}")
+	id=$(jq -er .id "$1" 2>/dev/null) || {
+		say "this report is none: $1.bad"
+		mv "$1" "$1.bad"
+		note 65
+		return 0
+	}
+	sent=$(db-query notifications notification_id="$id" state=sent) || code=$(worst $?)
+	if [ "$code" -eq 0 ] && [ -z "$sent" ]; then
+		"$post" --max-wait 30 <"$1" | db-load || code=$(worst "${PIPESTATUS[@]}")
 	fi
 	case $code in
 	0 | 65) rm -f "$1" ;;
 	*) say "this report is kept, and delivered by the next run: $1" ;;
 	esac
 	note "$code"
+	[ "$code" -eq 0 ] || [ "$code" -eq 65 ]
 }
 
+# All that is kept; where one does not get through, neither will the others.
 deliver_all() {
-	local file
-	for file in spool/report-*.{clickup_comment,slack_message}; do
-		[ ! -e "$file" ] || deliver "$file"
+	local sink file
+	for sink in clickup_comment slack_message; do
+		for file in spool/report-*."$sink"; do
+			[ -e "$file" ] || continue
+			deliver "$file" || break
+		done
 	done
 }
 
@@ -235,22 +256,25 @@ if $show_plan; then
 	make_plan
 	list_plan
 	tell_plan
-	exit
+	exit "$status"
 fi
 take_lock sales
 rm -f spool/{plan,facts,messages,report,said-??,status-??}.[0-9]* # of a run that was killed
-deliver_all
-make_plan || {
-	note "$(worst "${PIPESTATUS[@]}")"
-	[ "$status" -eq 65 ] || exit "$status"
-}
+find spool -name 'preview.*' -mmin +60 -exec rm -f {} +
+make_plan
 if [ "$mode" = resume ] && [ -z "$(due)" ]; then
+	deliver_all
 	exit "$status"
 fi
 begin_run sales
-db-load <"$plan"
-[ "$mode" != backfill ] || say "$(tell_plan)"
-fetch_all
+markets=()
+code=0
+db-load <"$plan" || code=$?
+note "$code"
+[ "$mode" != backfill ] || [ ! -t 2 ] || say "$(tell_plan)"
+if [ "$code" -eq 0 ] || [ "$code" -eq 65 ]; then
+	fetch_all
+fi
 ! unfinished || note 75
 end_run "$status" "$(jq -s length "$plan")"
 write_report

@@ -110,11 +110,11 @@ took 3 min 20 s'
 US 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional
 failed:
 - CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: <html> / sp-fetch: stop; the next run tries again; if it stays so, report it
-- US 2026-11-18: given up after 3 attempts: no such report & type; ask for it again with --mode backfill --from 2026-11-18 --to 2026-11-18
+- US 2026-11-18: given up after 3 attempts: no such report & type; ask for it again with SP_MIN_AGE=0 sales.sh --mode backfill --from 2026-11-18 --to 2026-11-18
 - US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC
 left for the next run: CA 2026-11-20 (not begun)
 took 3 min 20 s'
-	assert_equal "$(tail -n 1 report)" '{"type":"slack_message","id":"job:sales-1:slack","channel":"CLOGS","text":"sales 2026-11-21: partly failed: US, CA\nfailed:\n- CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: &lt;html&gt; / sp-fetch: stop; the next run tries again; if it stays so, report it\n- US 2026-11-18: given up after 3 attempts: no such report &amp; type; ask for it again with --mode backfill --from 2026-11-18 --to 2026-11-18\n- US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC\nUS 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional\nleft for the next run: CA 2026-11-20 (not begun)\ntook 3 min 20 s","blocks":[{"type":"header","text":{"type":"plain_text","text":"sales 2026-11-21: partly failed: US, CA","emoji":false}},{"type":"section","text":{"type":"plain_text","text":"failed:\n- CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: <html> / sp-fetch: stop; the next run tries again; if it stays so, report it\n- US 2026-11-18: given up after 3 attempts: no such report & type; ask for it again with --mode backfill --from 2026-11-18 --to 2026-11-18\n- US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC\nUS 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional\nleft for the next run: CA 2026-11-20 (not begun)\ntook 3 min 20 s","emoji":false}}]}'
+	assert_equal "$(tail -n 1 report)" '{"type":"slack_message","id":"job:sales-1:slack","channel":"CLOGS","text":"sales 2026-11-21: partly failed: US, CA\nfailed:\n- CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: &lt;html&gt; / sp-fetch: stop; the next run tries again; if it stays so, report it\n- US 2026-11-18: given up after 3 attempts: no such report &amp; type; ask for it again with SP_MIN_AGE=0 sales.sh --mode backfill --from 2026-11-18 --to 2026-11-18\n- US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC\nUS 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional\nleft for the next run: CA 2026-11-20 (not begun)\ntook 3 min 20 s","blocks":[{"type":"header","text":{"type":"plain_text","text":"sales 2026-11-21: partly failed: US, CA","emoji":false}},{"type":"section","text":{"type":"plain_text","text":"failed:\n- CA: Amazon answered nonsense: sp-fetch: cannot talk to Amazon: <html> / sp-fetch: stop; the next run tries again; if it stays so, report it\n- US 2026-11-18: given up after 3 attempts: no such report & type; ask for it again with SP_MIN_AGE=0 sales.sh --mode backfill --from 2026-11-18 --to 2026-11-18\n- US 2026-11-17: Amazon failed: not yet; tried again, not before 13:00 UTC\nUS 2026-11-20: 128 units, 3,456.78 USD, 25 ASINs, provisional\nleft for the next run: CA 2026-11-20 (not begun)\ntook 3 min 20 s","emoji":false}}]}'
 }
 
 @test "all failed: to the alerts" {
@@ -131,7 +131,7 @@ took 3 min 20 s'
 	assert_equal "$(tells)" CALERTS
 	report < <(job 0; part US 0; request US 2026-11-18 failed)
 	assert_equal "$(says)" 'sales 2026-11-21: failed: US
-failed: US 2026-11-18: given up after 1 attempt: no reason given; ask for it again with --mode backfill --from 2026-11-18 --to 2026-11-18
+failed: US 2026-11-18: given up after 1 attempt: no reason given; ask for it again with SP_MIN_AGE=0 sales.sh --mode backfill --from 2026-11-18 --to 2026-11-18
 took 3 min 20 s'
 	assert_equal "$(tells)" CALERTS
 }
@@ -271,7 +271,7 @@ took 3 min 20 s"
 	assert_equal "$(says)" 'sales 2026-11-21: partly failed: US, CA
 failed:
 - US: some records were bad: two / <!channel> [31m*b* / evil & <@U1>; the rest is loaded; the log has the lines
-- CA 2026-11-18: given up after 1 attempt: a sales: all well]0;x <b>&; ask for it again with --mode backfill --from 2026-11-18 --to 2026-11-18
+- CA 2026-11-18: given up after 1 attempt: a sales: all well]0;x <b>&; ask for it again with SP_MIN_AGE=0 sales.sh --mode backfill --from 2026-11-18 --to 2026-11-18
 left for the next run: CA 2026-11-17 (EVIL <!here>)
 took 3 min 20 s'
 	run jq -r 'select(.type == "slack_message").text' report

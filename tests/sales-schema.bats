@@ -248,13 +248,13 @@ for statement in sys.argv[2:]:
 }
 
 @test "not_ready: asked for and never whole, or a total without products (pain 3.7)" {
-	local word n=0
-	for word in planned creating created IN_QUEUE IN_PROGRESS ready not_ready CANCELLED FATAL failed; do
+	local word n=1
+	for word in creating created IN_QUEUE IN_PROGRESS not_ready CANCELLED ready FATAL failed; do
 		n=$((n + 1))
-		request $n $word
-		row $n 1 # of a report that was cut off
+		request $n $word 1 "\"report_id\":\"r$n\""
+		[ $n -le 7 ] || row $n 1 96 "\"report_id\":\"r$n\"" # and it was cut off
 	done | db-load
-	shows sales_freshness .state "$(yes '"not_ready"' | sed 10q)" "date<=$(day 1)"
+	shows sales_freshness .state "$(yes '"not_ready"' | sed 9q)" "date<=$(day 2)"
 	db-load < <(request 11 planned && request 12 planned && request 12 FATAL 2)
 	state 11 missing # nobody has asked yet
 	state 12 not_ready
@@ -262,6 +262,39 @@ for statement in sys.argv[2:]:
 	state 20 not_ready
 	state 19 not_ready
 	state 18 not_ready # nobody says that this is all
+}
+
+@test "rows of another report are not spoilt by one that is not done yet" {
+	db-load < <(row 9 1 && row 8 1 96 '"report_id":"1"' && request 8 DONE 1 '"report_id":"1"')
+	db-load < <(request 9 planned && request 8 planned 2 '"report_id":"1"')
+	state 9 settled
+	state 8 settled
+	db-load < <(request 9 IN_QUEUE 2 '"report_id":"9"' && request 8 failed 2 '"report_id":"2"')
+	state 9 settled
+	state 8 settled
+	# A later report of which only a part is read: some of each.
+	db-load < <(row 8 2 120 '"report_id":"3"' && request 8 ready 3 '"report_id":"3"')
+	state 8 provisional
+	db-load < <(request 8 DONE 3 '"report_id":"3"')
+	state 8 restated
+}
+
+@test "reports of other granularities are not the day's" {
+	db-load < <(request 9 not_ready && request 9 DONE 2 | sed 's/CHILD/PARENT/g' && total 9 0)
+	state 9 not_ready
+	db-load < <(request 8 creating && request 8 DONE 2 | sed 's/CHILD/SKU/g')
+	state 8 not_ready
+}
+
+@test "amounts of several currencies are not added up" {
+	db-load < <(row 9 1 96 '"currency":"EUR","ordered_product_sales_cents":100'
+		asin=B00TEST002 row 9 1 96 '"currency":"USD","ordered_product_sales_cents":900'
+		total 9 2 96 '"currency":"PLN","ordered_product_sales_cents":1000')
+	shows sales_freshness '[.sales_by_asin_cents, .sales_by_date_cents, .sales_gap_cents, .currency, .units_gap]' \
+		'[null,1000,null,"PLN",0]' "date=$(day 9)"
+	db-load < <(row 8 1 96 '"currency":"EUR","ordered_product_sales_cents":100'
+		total 8 2 96 '"currency":"PLN","ordered_product_sales_cents":1000')
+	shows sales_freshness '[.sales_by_asin_cents, .sales_gap_cents]' '[100,null]' "date=$(day 8)"
 }
 
 @test "no_data: Amazon said so last, and there is nothing" {
@@ -407,9 +440,9 @@ windows='.units_per_day, .units_per_day_7, .units_per_day_30, .units_per_day_60,
 	db-load < <(request 40 no_data)
 	velocity "$windows" '[7.3714,10,3.8667,null,null]'
 	# One that was cut off, neither.
-	db-load < <(row 40 1 && request 40 IN_PROGRESS)
+	db-load < <(row 40 1 96 '"report_id":"r"' && request 40 ready 3 '"report_id":"r"')
 	velocity "$windows" '[7.3714,10,3.8667,null,null]'
-	db-load < <(row 40 1 && request 40 DONE 2)
+	db-load < <(request 40 DONE 3 '"report_id":"r"' | sed 's/"updated_at":"..../"updated_at":"2099/')
 	velocity '.days_used, .missing_days' '[90,0]'
 }
 

@@ -211,6 +211,23 @@ US:$yesterday:CHILD:2 DONE"
 	assert_equal "$(comments .id | wc -l)" 1
 }
 
+@test "reports that cannot be delivered, however many, do not keep the job from its work" {
+	mkdir -p spool
+	for n in 1 2 3; do
+		echo '{"type":"clickup_comment","id":"x'$n'","text":"x"}' >spool/report-$n.clickup_comment
+	done
+	echo '{"type":"cl' >spool/report-4.slack_message
+	faults clickup '[{"fault":"stall","times":99}]'
+	SECONDS=0
+	HTTP_TRIES=1 run -75 --separate-stderr sales.sh --lookback 1 --timeout 20
+	assert [ "$SECONDS" -lt 20 ]
+	assert_equal "$(ledger | grep -c DONE)" 2
+	assert_regex "$stderr" 'this report is none: spool/report-4.slack_message.bad'
+	run ls spool
+	assert_line report-1.clickup_comment
+	assert_line report-4.slack_message.bad
+}
+
 @test "ClickUp refusing its token keeps no alert from Slack" {
 	SP_API_REFRESH_TOKEN='Atzr|revoked' CLICKUP_API_TOKEN=pk_wrong run -77 sales.sh --lookback 1
 	assert_equal "$(messages .channel)" C0ALERTS
@@ -243,6 +260,8 @@ US:$yesterday:CHILD:2 DONE"
 	assert_line --index 1460 '1,460 reports, 15.2 days'
 	SP_BURST=4 run -0 sales.sh --plan
 	assert_line --index 6 '6 reports, 30 minutes'
+	SP_BURST='' run -0 sales.sh --plan
+	assert_line --index 6 '6 reports, at once'
 	run -0 sales.sh --plan --lookback 1 --marketplaces US
 	assert_line --index 1 '1 report, at once'
 	assert_equal "$(requests sp)" ''
@@ -252,7 +271,7 @@ US:$yesterday:CHILD:2 DONE"
 @test "a backfill goes on where it stopped, after the days of the daily run" {
 	export SP_BURST=2
 	run -75 --separate-stderr sales.sh --mode backfill --from "$(day 6)" --to "$(day 5)" --marketplaces US,CA --timeout 30
-	assert_regex "$stderr" '^sales.sh: 4 reports, 30 minutes'
+	assert_equal "$stderr" "$(printf 'sp-fetch: 1 of 2 reports are left for a later run\n%.0s' 1 2)"
 	assert_equal "$(reports)" "1 CA $(day 5)
 1 US $(day 5)"
 	# The day before today comes first; then what is left, newest first.
@@ -271,7 +290,7 @@ CA $(day 6)"
 @test "the job ends within its timeout, and the next run goes on with the same reports" {
 	amazon '[{"outcomes":[{"statuses":["IN_QUEUE"]}]}]'
 	SECONDS=0
-	run -75 sales.sh --lookback 1 --timeout 3
+	run -75 sales.sh --lookback=1 --timeout=3
 	assert [ "$SECONDS" -le 5 ]
 	assert_equal "$(ledger)" "CA:$yesterday:CHILD:1 IN_QUEUE
 US:$yesterday:CHILD:1 IN_QUEUE"

@@ -372,7 +372,7 @@ nonsense
 }
 
 # Each line: what it says instead; how that is told.
-@test "a document of something else is dropped, and the right report made; for the third time failed" {
+@test "a document of something else is dropped, and the right report made; the second time later" {
 	n=10
 	while IFS='|' read -r spec why; do
 		n=$((n + 1))
@@ -394,10 +394,37 @@ nonsense
 	script "{\"statuses\":[\"DONE\"],\"spec\":{\"dataStartTime\":\"$young\"}}"
 	plenty
 	fetch_one
-	assert_equal "$status" 65
-	assert_equal "$(last '[.status, .attempts]')" '["failed",3]'
+	assert_equal "$status" 75
+	assert_equal "$(last '[.status, .attempts, .not_before == null]')" '["FATAL",2,false]'
 	assert_equal "$(rows)" ''
-	assert_equal "$(reports .date | grep -c "$old")" 3
+	assert_equal "$(reports .date | grep -c "$old")" 2
+}
+
+@test "an option that is not there is the one by default" {
+	script '{"statuses":["DONE"],"spec":{"reportOptions":{"asinGranularity":"CHILD"}}}'
+	fetch_one
+	assert_success
+	assert_equal "$(rows)" "$all_rows"
+}
+
+@test "a store that will not give the document is asked in a later run, and no other report is made" {
+	script '{"statuses":["DONE"]}'
+	faults documents '[{"fault":"403","times":9}]'
+	fetch_one
+	assert_equal "$status" 75
+	assert_equal "$(last '[.status, .attempts]')" '["ready",1]'
+	last . >in
+	curl -sS -X DELETE "$sim/_sim/faults/documents" >/dev/null
+	fetch <in
+	assert_success
+	assert_equal "$(rows)" "$all_rows"
+	assert_equal "$(reports .date | grep -c "$old")" 1
+}
+
+@test "why a report failed is told, even if it is but words" {
+	script '{"statuses":["FATAL"],"compression":"plain","document":{"body":"some plain words\nin two lines"}}'
+	fetch_one
+	assert_equal "$(last '[.status, .error]')" '["FATAL","failed at Amazon: some plain words in two lines"]'
 }
 
 @test "a document that does not say what it is, or is none, is damaged" {

@@ -18,6 +18,8 @@
 #include "lib/ndjson.h"
 #include "lib/report.h"
 
+#define NAME_SIZE 97 /* of a report's id, that sales-flatten takes */
+
 static const char usage[] =
     "usage: sp-split FILE...\n"
     "\n"
@@ -62,15 +64,15 @@ split(const char *path)
 {
 	static const struct report_ask whatever;
 	const char *slash = strrchr(path, '/'), *why;
-	char fetched_at[WHEN_SIZE];
+	char fetched_at[WHEN_SIZE], name[NAME_SIZE];
 	struct report *r;
 	struct stat st;
 	FILE *f = fopen(path, "rb");
 
 	if (f == NULL || fstat(fileno(f), &st) == -1)
 		err(EX_IOERR, "cannot open '%s'", path);
-	r = report_begin(&whatever, slash == NULL ? path : slash + 1,
-	    when_text(st.st_mtime, fetched_at));
+	snprintf(name, sizeof(name), "%s", slash == NULL ? path : slash + 1);
+	r = report_begin(&whatever, name, when_text(st.st_mtime, fetched_at));
 	read_file(r, f, path);
 	why = report_why(r);
 	if (why == NULL)

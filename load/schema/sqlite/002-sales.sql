@@ -371,10 +371,11 @@ INSERT INTO velocity_windows VALUES (7, 0.4), (30, 0.3), (60, 0.2), (90, 0.1);
 -- is 8 hours behind UTC, or 7 in summer, when this is an hour late.
 --
 --   missing      nothing is there, and nothing was asked for yet
---   not_ready    it was asked for and never came whole; or only the total is
---                there, beside products that Amazon left out
+--   not_ready    it was asked for and did not come, or not whole; or only the
+--                total is there, beside products that Amazon left out
 --   no_data      Amazon has none
---   provisional  it is there, but read within 72 hours of the day's beginning,
+--   provisional  it is there, but a later report is read in part only; or it was
+--                read within 72 hours of the day's beginning,
 --                which is as long as Amazon says to wait; or nobody visited what
 --                was bought, so that the visits are yet to come
 --   settled      it is there, and read later: the job's last look of the first
@@ -387,8 +388,11 @@ CREATE VIEW sales_freshness AS
 WITH by_asin AS MATERIALIZED (
 	SELECT marketplace, date, count(*) AS asins,
 		sum(units_ordered) AS units,
-		sum(ordered_product_sales_cents) AS cents,
-		sum(sessions) AS sessions, max(currency) AS currency,
+		CASE WHEN count(DISTINCT currency) < 2 -- or there is no sum
+			THEN sum(ordered_product_sales_cents) END AS cents,
+		sum(sessions) AS sessions,
+		CASE WHEN count(DISTINCT currency) < 2
+			THEN max(currency) END AS currency,
 		max(fetched_at) AS fetched_at
 	FROM sales_daily GROUP BY marketplace, date
 ), by_date AS (
@@ -410,9 +414,19 @@ WITH by_asin AS MATERIALIZED (
 				created_at DESC, length(request_id) DESC,
 				request_id DESC) AS finished
 	FROM report_requests
+	WHERE granularity = 'CHILD' -- the others' rows are not all there is of a day
 	WINDOW newest AS (PARTITION BY marketplace, date
 		ORDER BY created_at DESC, length(request_id) DESC,
 			request_id DESC)
+), partial AS MATERIALIZED ( -- some rows are of a report that is not read whole
+	SELECT DISTINCT q.marketplace, q.date FROM report_requests q
+	WHERE q.status IN ('ready', 'FATAL', 'failed')
+		AND EXISTS (SELECT 1 FROM sales_daily r
+			WHERE r.marketplace = q.marketplace AND r.date = q.date
+				AND r.report_id = q.report_id)
+		AND NOT EXISTS (SELECT 1 FROM report_requests d
+			WHERE d.marketplace = q.marketplace AND d.date = q.date
+				AND d.report_id = q.report_id AND d.status = 'DONE')
 ), changes AS MATERIALIZED (
 	SELECT marketplace, date, count(*) AS n, max(seen_at) AS last_at,
 		max(old_seen_at) AS last_old_at
@@ -423,6 +437,7 @@ WITH by_asin AS MATERIALIZED (
 	FROM (SELECT marketplace, date FROM by_asin
 		UNION ALL SELECT marketplace, date FROM sales_daily_totals
 		UNION ALL SELECT marketplace, date FROM report_requests)
+	WHERE date IS date(date) -- of sales_daily only the form was checked
 	GROUP BY marketplace
 	UNION ALL
 	SELECT marketplace, date(date, '+1 day'), last FROM days WHERE date < last
@@ -437,16 +452,18 @@ WITH by_asin AS MATERIALIZED (
 			WHEN t.is_zero AND r.done THEN 0 END AS cents_by_asin,
 		t.units AS units_by_date, t.cents AS cents_by_date,
 		coalesce(t.currency, a.currency) AS currency,
+		a.currency AS currency_by_asin,
 		coalesce(t.sessions, a.sessions) AS sessions,
 		a.units > 0 AND (a.sessions = 0 OR t.sessions = 0) AS unvisited,
 		coalesce(c.n, 0) AS restatements, c.last_at, c.last_old_at,
 		r.status, r.error, r.not_before, r.attempts,
+		p.date IS NOT NULL AS partial,
 		CASE WHEN a.asins IS NULL AND r.finished = 'no_data' THEN 'no_data'
-			WHEN r.done = 0 AND (r.asked OR a.asins IS NOT NULL
-				OR t.marketplace IS NOT NULL) THEN 'not_ready'
-			WHEN r.done = 0 THEN 'missing'
+			WHEN p.date IS NOT NULL AND coalesce(r.done, 0) = 0
+				THEN 'not_ready'
 			WHEN a.asins IS NOT NULL OR t.is_zero AND r.done THEN 'usable'
-			WHEN t.marketplace IS NOT NULL THEN 'not_ready'
+			WHEN t.marketplace IS NOT NULL OR r.asked AND NOT r.done
+				THEN 'not_ready'
 			ELSE 'missing' END AS have
 	FROM days d
 	LEFT JOIN by_asin a USING (marketplace, date)
@@ -454,13 +471,16 @@ WITH by_asin AS MATERIALIZED (
 		ON t.marketplace = d.marketplace AND t.date = d.date
 	LEFT JOIN requests r ON r.marketplace = d.marketplace
 		AND r.date = d.date AND r.nth = 1
+	LEFT JOIN partial p
+		ON p.marketplace = d.marketplace AND p.date = d.date
 	LEFT JOIN changes c
 		ON c.marketplace = d.marketplace AND c.date = d.date
 	WHERE d.date <= d.last
 )
 SELECT marketplace, date,
 	CASE WHEN have <> 'usable' THEN have
-		WHEN fetched_at < settles_at OR unvisited THEN 'provisional'
+		WHEN partial OR fetched_at < settles_at OR unvisited
+			THEN 'provisional'
 		WHEN last_old_at >= settles_at THEN 'restated'
 		ELSE 'settled' END AS state,
 	-- from the day's beginning until it was read
@@ -468,7 +488,8 @@ SELECT marketplace, date,
 	fetched_at, asins, units_by_asin, units_by_date,
 	units_by_date - units_by_asin AS units_gap,
 	cents_by_asin AS sales_by_asin_cents, cents_by_date AS sales_by_date_cents,
-	cents_by_date - cents_by_asin AS sales_gap_cents,
+	CASE WHEN currency_by_asin IS currency OR currency_by_asin IS NULL
+		THEN cents_by_date - cents_by_asin END AS sales_gap_cents,
 	currency, sessions, restatements, last_at AS last_restated_at,
 	status AS request_status, error, not_before, attempts
 FROM known
