@@ -118,7 +118,7 @@ static const char *const statuses[] = {"planned", "creating", "created",
     "FATAL", "no_data", "failed"};
 
 static struct {
-	double began, deadline, report_wait; /* seconds, by http_clock */
+	double deadline, report_wait; /* seconds, by http_clock */
 	double poll_wait, ask_wait; /* the first ones */
 	double look_at; /* when the look began: what falls due later waits */
 	struct request *requests;

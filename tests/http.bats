@@ -482,3 +482,29 @@ keepa-fetch: $sim/keepa/product: HTTP status 429; trying again in 1.2 s"
 	done
 	assert [ "$failed" -gt 0 ]
 }
+
+# What no simulator on loopback can show: where a document may be, if the API is Amazon's.
+@test "a host is within a domain, or only looks so" {
+	cat >within.c <<'!'
+#include <stdio.h>
+
+#include "lib/http.h"
+
+int
+main(int argc, char *argv[])
+{
+	for (int i = 1; i < argc; i++)
+		puts(http_is_within(argv[i], "amazonaws.com") ? "yes" : "no");
+	return 0;
+}
+!
+	${CC:-cc} -std=c11 -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 -DSELLERPIPE_VERSION='"x"' -I "$top" -o within within.c \
+		"$top"/lib/{http,conf}.c -lcurl
+	run -0 ./within https://tortuga-prod-na.s3-external-1.amazonaws.com/a?b=c https://x.AMAZONAWS.com:443/ \
+		http://x.amazonaws.com/ https://x.amazonaws.com:8443/ https://amazonaws.com/ https://evilamazonaws.com/ \
+		https://x.amazonaws.com.evil.example/ https://x.amazonaws.com@evil.example/ https://u:p@x.amazonaws.com/ \
+		https://127.0.0.1/ https://127.1/ 'https://[::ffff:7f00:1]/' file:///etc/passwd ftp://x.amazonaws.com/ x.amazonaws.com ''
+	assert_output "yes
+yes
+$(printf 'no\n%.0s' {1..14})"
+}

@@ -144,6 +144,27 @@ for_each_cut() { # for_each_cut NAME [WHEN]: killed at its beginning, within, an
 	for_each_cut db-load '[ -n "$(ls spool/said-* 2>/dev/null)" ]'
 }
 
+@test "a plan that cannot be stored is not begun, and that is told" {
+	again
+	real=$(command -v db-load)
+	cat >bin/db-load <<-!
+		#!/bin/bash
+		IFS= read -r first
+		case \$first in
+		*'"status":"planned"'*) exit 75 ;;
+		esac
+		{ [ -z "\$first" ] || printf '%s\n' "\$first"; cat; } | $real "\$@"
+	!
+	chmod +x bin/db-load
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH run sales
+	assert_equal "$status" 75
+	assert_equal "$(control sp/reports)" ''
+	assert_equal "$(db-query -d "sqlite:$SELLERPIPE_HOME/amazon.db" runs | jq -c '[.status, .finished_at != null]')" '[75,true]'
+	assert_equal "$(control clickup/comments | jq -r .id | wc -l)" 1
+	rm bin/db-load
+	ends_well "a plan that could not be stored"
+}
+
 @test "clickup-post killed: one comment all the same" {
 	for_each_cut clickup-post
 	assert_equal "$(control clickup/comments | jq -r .id | wc -l)" 2 # of two runs

@@ -245,7 +245,7 @@ US:$yesterday:CHILD:2 DONE"
 	assert_equal "$(requests clickup; requests slack)" ''
 }
 
-@test "on a terminal it says what came, and in long work how far it is" {
+@test "on a terminal it says what came" {
 	unset CLICKUP_API_TOKEN CLICKUP_TASK_ID SLACK_BOT_TOKEN
 	script -qec true /dev/null >/dev/null 2>&1 || skip "no terminal to be had here"
 	script -qec "sales.sh --lookback 1 --marketplaces US" /dev/null </dev/null >out

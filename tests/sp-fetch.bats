@@ -322,6 +322,13 @@ sp-fetch: 1 of 1 reports are left for a later run"
 	assert_equal "$(last '[.status, .error]')" '["FATAL","failed at Amazon, which does not say why"]'
 }
 
+@test "days that were not ready do not count as failures: the first one after them is tried again" {
+	script '{"statuses":["FATAL"],"document":false}'
+	fetch_one '.status = "not_ready" | .attempts = 3 | .report_id = "5"'
+	assert_equal "$status" 75
+	assert_equal "$(last '[.status, .attempts]')" '["FATAL",4]'
+}
+
 @test "a FATAL document that Amazon no longer has: the next report's is read as one" {
 	script '{"statuses":["FATAL"]}' '{"statuses":["DONE"]}'
 	faults sp "[{\"fault\":\"404\",$on_document}]"
