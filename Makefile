@@ -69,13 +69,13 @@ bench: all
 
 lint:
 	clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
-	shellcheck -x $$(git ls-files '*.sh' .ci/run)
+	shellcheck -x $$(git ls-files '*.sh' .ci/run pipelines/job)
 	shellcheck -x -s bash $$(git ls-files '*.bats' '*.bash')
 	mandoc -T lint -W warning $(MANS) $(PAGES)
 
 # The pipelines and what they need go together, as they stand here.
 LIBDIR = $(PREFIX)/lib/sellerpipe
-JOBS   = pipelines/badges.sh pipelines/replay.sh pipelines/track.sh pipelines/sales.sh
+JOBS   = pipelines/job pipelines/badges.sh pipelines/replay.sh pipelines/track.sh pipelines/sales.sh
 install: all
 	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \

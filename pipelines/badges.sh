@@ -29,6 +29,7 @@ case ${1:-} in
 	exit 64
 	;;
 esac
+as_job badges badges "--timeout 21600" "$@"
 
 asked=spool/asked.$$
 status=0
@@ -75,6 +76,7 @@ look() {
 	keepa-fetch --max-wait "$(setting KEEPA_MAX_WAIT 2400)" <"spool/due.$$" |
 		tee "$part" | load_observations || statuses=("${PIPESTATUS[@]}")
 	looked=$((looked + $(wc -l <"spool/due.$$")))
+	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}"
 	code=$(worst "${statuses[@]}")
 	note "$code"
 	# What came whole but could not be loaded, the next run takes in.
@@ -86,10 +88,13 @@ look() {
 
 # Names for categories without one.  No alert waits long for a name.
 name_categories() {
+	local statuses=(0 0)
 	db-query unnamed_categories >"spool/due.$$"
 	[ -s "spool/due.$$" ] || return 0
 	HTTP_TIMEOUT=20 HTTP_TRIES=1 keepa-fetch --categories --max-wait 2 <"spool/due.$$" |
-		db-load || note "$(worst "${PIPESTATUS[@]}")"
+		db-load || statuses=("${PIPESTATUS[@]}")
+	stages keepa-fetch "${statuses[0]}" db-load "${statuses[1]}"
+	note "$(worst "${statuses[@]}")"
 }
 
 # Tell of every change that nobody was told of.  What Slack has accepted is noted
@@ -102,13 +107,12 @@ tell() {
 		slack-post >"$notes" || statuses=("${PIPESTATUS[@]}")
 	db-load <"$notes" || code=$?
 	[ "$code" -ne 0 ] || rm -f "$notes"
+	stages jq "${statuses[0]}" slack-post "${statuses[1]}" db-load "$code"
 	code=$(worst "$code" "${statuses[@]}")
 	note "$code"
 	[ "$code" -eq 0 ] || [ "$code" -eq 65 ] || slack_listens=false
 }
 
-take_lock badges
-begin_run badges
 : >"$asked"
 recover
 tell
@@ -120,5 +124,5 @@ while next_hundred; do
 	$more || break
 done
 find spool -name '*.gz' -mtime "+$(setting SPOOL_DAYS 14)" -exec rm -f {} +
-end_run "$status" "$looked"
+did "$looked"
 exit "$status"

@@ -1,13 +1,15 @@
 # shellcheck shell=bash
-# common.sh - sourced by every script here: where things are, the lock, and the
-# account of a run.
+# common.sh - sourced by every script here: where things are, and what they share.
 #
 # Everything a job keeps is in SELLERPIPE_HOME (default: the current folder):
-# amazon.db, .env, spool/, locks/.  The programs are found beside these scripts,
+# amazon.db, .env, spool/, locks/, logs/.  The programs are found beside these scripts,
 # in the source tree or installed, or else in PATH.
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PATH=$here/../fetch:$here/../transform:$here/../load:$here/../notify:$here/../../../bin:$PATH
+if [ -x "$here/../../../bin/db-load" ]; then
+	PATH=$here/../../../bin:$PATH
+fi
+PATH=$here/../fetch:$here/../transform:$here/../load:$here/../notify:$PATH
 export PATH
 umask 077
 
@@ -29,13 +31,30 @@ setting() {
 	echo "${value:-$2}"
 }
 
-# take_lock NAME: or end with 75.  It goes with the process, however that ends.
-take_lock() {
-	exec 9>>"locks/$1.lock" || exit 74
-	flock -n 9 || {
-		say "another run of this job is still at it; try again later"
-		exit 75
-	}
+# as_job NAME LOCK,... OPTIONS ARGUMENT...: this script is a job, see there.
+as_job() {
+	# shellcheck disable=SC2086 # the options are several words
+	[[ ${SELLERPIPE_LOCKS:-} == *",$2,"* ]] ||
+		exec "$here/job" "$1" --lock "$2" $3 -- "$here/${0##*/}" "${@:4}"
+	# shellcheck disable=SC2034 # for whoever sources this
+	run_id=$SELLERPIPE_RUN
+}
+
+# For the record of the run: what each stage came to; how many things it did; that
+# there was nothing to do, so that it is no matter of record.
+stages() { # stages NAME STATUS...
+	while [ $# -gt 1 ]; do
+		echo "{\"stage\":\"$1\",\"status\":$2}"
+		shift 2
+	done >>"$SELLERPIPE_ACCOUNT"
+}
+
+did() {
+	echo "{\"records\":$1}" >>"$SELLERPIPE_ACCOUNT"
+}
+
+idle() {
+	echo '{"idle":true}' >>"$SELLERPIPE_ACCOUNT"
 }
 
 # worst STATUS...: of the exit statuses of several programs, the one that tells
@@ -63,29 +82,15 @@ now() {
 	date -u +%Y-%m-%dT%H:%M:%SZ
 }
 
-# begin_run JOB, end_run STATUS RECORDS: the audit trail.
-begin_run() {
-	run_id="$1-$(date -u +%Y%m%dT%H%M%SZ)-$$"
-	jq -nc --arg id "$run_id" --arg job "$1" --arg at "$(now)" --arg program "${0##*/}" \
-		--arg host "$(uname -n)" --arg version "$(db-load --version)" \
-		'{type: "runs", run_id: $id, program: $program, job: $job,
-			version: ($version | ltrimstr("db-load ")), started_at: $at, host: $host}' |
-		db-load --init
-}
-
-end_run() {
-	jq -nc --arg id "$run_id" --arg at "$(now)" --argjson status "$1" --argjson records "$2" \
-		'{type: "runs", run_id: $id, finished_at: $at, status: $status, records: $records}' |
-		db-load
-}
-
 # load_observations [FILE]: raw products, from FILE or standard input, into the
 # database with what changed by them.  Its exit status is the worst of the three.
 load_observations() {
-	local status
+	local status statuses=(0 0 0)
 	db-query asin_current_state >"spool/state.$$" || return
-	keepa-flatten <"${1:-/dev/stdin}" | badge-diff -p "spool/state.$$" | db-load
-	status=$(worst "${PIPESTATUS[@]}")
+	keepa-flatten <"${1:-/dev/stdin}" | badge-diff -p "spool/state.$$" | db-load ||
+		statuses=("${PIPESTATUS[@]}")
+	stages keepa-flatten "${statuses[0]}" badge-diff "${statuses[1]}" db-load "${statuses[2]}"
+	status=$(worst "${statuses[@]}")
 	rm -f "spool/state.$$"
 	return "$status"
 }

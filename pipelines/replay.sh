@@ -17,6 +17,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 within=$(setting ALERT_WITHIN 24)
+arguments=("$@")
 while [ $# -gt 0 ]; do
 	case $1 in
 	--alert-within)
@@ -39,8 +40,7 @@ done
 	exit 64
 }
 
-take_lock badges
-begin_run replay
+as_job replay badges --show "${arguments[@]}"
 trap 'rm -f spool/*.replay.$$' EXIT
 status=0
 
@@ -77,5 +77,5 @@ found() {
 			| {type, op: "delete", change_id})'
 	found asin_current_state
 } | db-load || status=$(worst "$status" "${PIPESTATUS[@]}")
-end_run "$status" "$#"
+did "$#"
 exit "$status"

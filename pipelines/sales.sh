@@ -26,6 +26,7 @@ wrong() {
 	exit 64
 }
 
+arguments=("$@")
 mode=daily show_plan=false timeout=900 marketplaces=US,CA
 days=() today=()
 while [ $# -gt 0 ]; do
@@ -87,6 +88,7 @@ make_plan() {
 		--min-interval "$(setting SP_MIN_INTERVAL 900)" --max-per-day "$(setting SP_MAX_PER_DAY 96)" \
 		--burst "$(setting SP_BURST 8)" --min-age "$(setting SP_MIN_AGE 6)" \
 		${days[@]+"${days[@]}"} ${today[@]+"${today[@]}"} >"$plan" || statuses=("${PIPESTATUS[@]}")
+	$show_plan || stages db-query "${statuses[0]}" sales-plan "${statuses[1]}"
 	note "$(worst "${statuses[@]}")"
 	[ "$status" -eq 0 ] || [ "$status" -eq 65 ] || exit "$status"
 }
@@ -123,6 +125,7 @@ fetch() {
 	local statuses=(0 0 0)
 	jq -c --arg m "$1" 'select(.marketplace == $m)' "$plan" |
 		{ sp-fetch --max-wait "$time_left" | sales-flatten | db-load || statuses=("${PIPESTATUS[@]}")
+			stages sp-fetch "${statuses[0]}" sales-flatten "${statuses[1]}" db-load "${statuses[2]}"
 			worst "${statuses[@]}" >"spool/status-$1.$$"; } 2>"spool/said-$1.$$"
 }
 
@@ -180,7 +183,8 @@ unfinished() {
 # request stands now, and what is known of their days.
 facts() {
 	local market
-	db-query runs run_id="$run_id"
+	db-query runs run_id="$run_id" | jq -c --arg now "$(now)" --argjson status "$status" \
+		'.finished_at = $now | .status = $status'
 	for market in ${markets[@]+"${markets[@]}"}; do
 		jq -nc --arg m "$market" --rawfile said "spool/said-$market.$$" \
 			--argjson status "$(cat "spool/status-$market.$$" 2>/dev/null || echo 70)" \
@@ -219,7 +223,7 @@ keep() {
 # deliver FILE: what was sent already, by a run that was killed then, is not sent
 # again; what can never be delivered is in `notifications`.
 deliver() {
-	local code=0 id sent='' post=clickup-post
+	local code=0 id sent='' post=clickup-post statuses
 	[ "${1##*.}" = clickup_comment ] || post=slack-post
 	id=$(jq -er .id "$1" 2>/dev/null) || {
 		say "this report is none: $1.bad"
@@ -229,7 +233,10 @@ deliver() {
 	}
 	sent=$(db-query notifications notification_id="$id" state=sent) || code=$(worst $?)
 	if [ "$code" -eq 0 ] && [ -z "$sent" ]; then
-		"$post" --max-wait 30 <"$1" | db-load || code=$(worst "${PIPESTATUS[@]}")
+		statuses=(0 0)
+		"$post" --max-wait 30 <"$1" | db-load || statuses=("${PIPESTATUS[@]}")
+		stages "$post" "${statuses[0]}" db-load "${statuses[1]}"
+		code=$(worst "${statuses[@]}")
 	fi
 	case $code in
 	0 | 65) rm -f "$1" ;;
@@ -258,15 +265,15 @@ if $show_plan; then
 	tell_plan
 	exit "$status"
 fi
-take_lock sales
+as_job sales sales "--timeout $((timeout + 60))" "${arguments[@]}"
 rm -f spool/{plan,facts,messages,report,said-??,status-??}.[0-9]* # of a run that was killed
 find spool -name 'preview.*' -mmin +60 -exec rm -f {} +
 make_plan
 if [ "$mode" = resume ] && [ -z "$(due)" ]; then
 	deliver_all
+	[ "$status" -ne 0 ] || idle
 	exit "$status"
 fi
-begin_run sales
 markets=()
 code=0
 db-load <"$plan" || code=$?
@@ -276,7 +283,7 @@ if [ "$code" -eq 0 ] || [ "$code" -eq 65 ]; then
 	fetch_all
 fi
 ! unfinished || note 75
-end_run "$status" "$(jq -s length "$plan")"
+did "$(jq -s length "$plan")"
 write_report
 deliver_all
 exit "$status"

@@ -306,7 +306,7 @@ $C"
 	until requests keepa | grep -q .; do sleep 0.05; done
 	run badges.sh
 	assert_equal "$status" 75
-	assert_output 'badges.sh: another run of this job is still at it; try again later'
+	assert_regex "$output" '^job: badges is running already: badges, pid [0-9]+, since [-0-9TZ:]+; try again later$'
 	kill -KILL -- -$first
 	wait $first || true
 	run -0 badges.sh

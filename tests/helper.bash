@@ -15,7 +15,7 @@ export LC_ALL=C.UTF-8 TZ=UTC
 # Called by the setup of each file of tests.
 clean_room() {
 	local name
-	for name in $(compgen -e | grep -E '^(KEEPA|SLACK|SP_|LWA|CLICKUP|SUPABASE|HTTP|DATABASE|SELLERPIPE|SPOOL|ALERT)_?'); do
+	for name in $(compgen -e | grep -E '^(KEEPA|SLACK|SP_|LWA|CLICKUP|SUPABASE|HTTP|DATABASE|SELLERPIPE|SPOOL|ALERT|HEALTH|BACKUP|LOG_MAX|KEEP)_?'); do
 		unset "$name"
 	done
 	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY

@@ -129,7 +129,7 @@ fields() {
 	done
 	{
 		settings "$top/lib/http.c"
-		grep -ohE '[(]setting [A-Z_]+' "$top"/pipelines/*.sh | cut -d ' ' -f 2
+		grep -ohE '[(]setting [A-Z_]+' "$top"/pipelines/* | cut -d ' ' -f 2
 	} | sort -u >in_source
 	sed -n 's/^[.]It Ev //p' "$top/lib/sellerpipe.7" | sed 's/ , /\n/g' | sort -u >in_page
 	run comm -23 in_source in_page

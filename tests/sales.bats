@@ -310,7 +310,7 @@ US:$yesterday:CHILD:1 IN_QUEUE"
 	) 9>>locks/sales.lock &
 	sleep 0.3
 	run -75 sales.sh --lookback 1
-	assert_output 'sales.sh: another run of this job is still at it; try again later'
+	assert_output 'job: sales is running already; try again later'
 	kill %1
 }
 

@@ -1,0 +1,62 @@
+-- To tell how it goes: what each stage of a run came to, how services are, what
+-- the summaries covered.  Times as in 001.
+
+INSERT INTO column_kinds VALUES
+	('runs', 'stages', 'json'),
+	('job_status', 'stages', 'json'),
+	('failed_runs', 'stages', 'json');
+
+-- {"keepa-fetch":0,"db-load":75}: the worst exit status of each program in it
+ALTER TABLE runs ADD COLUMN stages TEXT
+	CHECK (stages IS NULL OR json_valid(stages) AND json_type(stages) = 'object');
+-- the last thing that it said, if it failed
+ALTER TABLE runs ADD COLUMN error TEXT;
+
+CREATE INDEX runs_by_job ON runs (job, started_at);
+
+-- What each summary covered.  A window begins where the one before ended.
+CREATE TABLE summaries (
+	summary_id TEXT NOT NULL PRIMARY KEY, -- summary: and window_to
+	window_from TEXT NOT NULL -- what happened from then on
+		CHECK (window_from IS strftime('%Y-%m-%dT%H:%M:%SZ', window_from)),
+	window_to TEXT NOT NULL -- until right before then
+		CHECK (window_to IS strftime('%Y-%m-%dT%H:%M:%SZ', window_to)),
+	sent_at TEXT -- when people were told; NULL: they are yet to be
+		CHECK (sent_at IS strftime('%Y-%m-%dT%H:%M:%SZ', sent_at)),
+	CHECK (window_from < window_to)
+) STRICT, WITHOUT ROWID;
+
+-- How each job goes: its last run, and the last good one, which is one that did
+-- all it was to do (status 0), but for bad records (65).  A run that another one
+-- of the job on the same machine has followed, and that noted no end, was killed.
+CREATE VIEW job_status AS
+WITH all_runs AS (
+	SELECT *, lead(started_at) OVER (PARTITION BY job, host
+			ORDER BY started_at, run_id) AS followed_at,
+		row_number() OVER (PARTITION BY job
+			ORDER BY started_at DESC, run_id DESC) AS nth
+	FROM runs WHERE job IS NOT NULL AND started_at IS NOT NULL
+), good AS (
+	SELECT job, max(finished_at) AS last_good_at FROM runs
+	WHERE status IN (0, 65) GROUP BY job
+)
+SELECT r.job, r.run_id, r.program, r.host, r.started_at, r.finished_at,
+	strftime('%s', r.finished_at) - strftime('%s', r.started_at) AS seconds,
+	r.status, r.records, r.stages, r.error, g.last_good_at
+FROM all_runs r LEFT JOIN good g USING (job)
+WHERE r.nth = 1
+ORDER BY r.job;
+
+-- Runs that did not do what they were to do: that failed, or were killed.  75 is
+-- no failure: the next run goes on.
+CREATE VIEW failed_runs AS
+SELECT * FROM (
+	SELECT run_id, program, job, version, started_at, finished_at, status,
+		records, host, stages, error,
+		coalesce(finished_at, lead(started_at) OVER (
+			PARTITION BY job, host ORDER BY started_at, run_id))
+			AS failed_at
+	FROM runs WHERE started_at IS NOT NULL
+)
+WHERE failed_at IS NOT NULL AND coalesce(status, -1) NOT IN (0, 75)
+ORDER BY failed_at, run_id;
