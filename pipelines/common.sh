@@ -14,6 +14,7 @@ export PATH
 umask 077
 
 cd "${SELLERPIPE_HOME:-.}" || exit 78
+export SELLERPIPE_HOME=$PWD # for what is started from there
 mkdir -p spool locks || exit 74
 
 say() {
