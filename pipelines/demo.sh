@@ -4,9 +4,11 @@
 #     pipelines/demo.sh [FOLDER]
 #
 # Needs no account and no key.  What is missing on this machine is installed
-# first, with the system's package manager.  Everything that comes out stays in
-# FOLDER (demo/), which is made anew each time.
+# first, with the system's package manager; where this was installed, python3 alone
+# may be.  Everything that comes out stays in FOLDER (demo/), which is made anew each
+# time.
 set -euo pipefail
+from=$PWD
 cd "$(dirname "$0")/.."
 top=$PWD
 home=${1:-demo}
@@ -20,7 +22,15 @@ esac
 if [ -e Makefile ]; then # the source tree, not what `make install` put up
 	sh pipelines/setup.sh
 	make -s -j"$(getconf _NPROCESSORS_ONLN)" all
+	query=load/db-query
+elif ! type -P python3 >/dev/null; then
+	echo "demo.sh: the simulator needs python3; install it" >&2
+	exit 78
+else
+	query=db-query
 fi
+cd "$from"
+export PYTHONDONTWRITEBYTECODE=1
 
 [ ! -e "$home" ] || [ -e "$home/.demo" ] || {
 	echo "demo.sh: '$home' is there and was not made by me; name another folder" >&2
@@ -125,6 +135,6 @@ cat <<!
 
 Everything is in $home: amazon.db (SQLite), spool/ (the raw streams).
 Try:  sqlite3 $home/amazon.db .schema
-      load/db-query -d sqlite:$home/amazon.db sales_freshness | jq .
+      $query -d sqlite:$home/amazon.db sales_freshness | jq .
 With real keys in .env, the same scripts run the real thing: see README.md.
 !
