@@ -38,6 +38,7 @@ run  jq               jq                   jq                 jq                
 run  gzip             gzip                 gzip               gzip              gzip
 run  flock            util-linux           util-linux-core    flock             flock
 run  find             findutils            findutils          findutils         findutils
+run  zones            tzdata               tzdata             tzdata            -
 run  certificates     ca-certificates      ca-certificates    ca-certificates   ca-certificates
 run  python3          python3              python3            python3           python
 test bats             bats                 bats               bats              bats-core
@@ -49,6 +50,8 @@ test curl             curl                 curl               curl              
 test openssl          openssl              openssl            openssl           openssl
 test ps               procps               procps-ng          procps            -
 test strace           strace               strace             strace            -
+test faketime         faketime             libfaketime        -                 libfaketime
+test zsh              zsh                  zsh                zsh               zsh
 dev  clang            clang                clang              clang             -
 dev  clang-format     clang-format         clang-tools-extra  clang-extra-tools clang-format
 dev  sanitizers       libclang-rt-dev      compiler-rt        compiler-rt       -
@@ -56,6 +59,8 @@ dev  shellcheck       shellcheck           ShellCheck         shellcheck        
 dev  mandoc           mandoc               mandoc             mandoc            mandoc
 dev  valgrind         valgrind             valgrind           valgrind          -
 dev  git              git                  git                git               git
+dev  dpkg-shlibdeps   dpkg-dev             -                  -                 -
+dev  debootstrap      debootstrap          -                  -                 -
 opt  sqlite-utils     sqlite-utils         python3-sqlite-utils -               sqlite-utils
 !
 }
@@ -69,6 +74,9 @@ have() {
 	certificates)
 		any /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem \
 			/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem
+		;;
+	zones)
+		any /usr/share/zoneinfo/America/New_York /var/db/timezone/zoneinfo/America/New_York
 		;;
 	bats-*)
 		(
