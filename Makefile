@@ -69,18 +69,28 @@ bench: all
 
 lint:
 	clang-format --dry-run -Werror $$(git ls-files '*.[ch]')
-	shellcheck -x $$(git ls-files '*.sh' .ci/run pipelines/job)
+	shellcheck -x $$(git ls-files '*.sh' .ci/run pipelines/job pipelines/configured)
 	shellcheck -x -s bash $$(git ls-files '*.bats' '*.bash')
 	mandoc -T lint -W warning $(MANS) $(PAGES)
 
-# The pipelines and what they need go together, as they stand here.
-LIBDIR = $(PREFIX)/lib/sellerpipe
-JOBS   = pipelines/job pipelines/badges.sh pipelines/replay.sh pipelines/track.sh pipelines/sales.sh
+# The pipelines and what they need go together, as they stand here; demo.sh with the
+# simulator.  What names a folder names it with @LIBDIR@ or @SHAREDIR@.
+LIBDIR   = $(PREFIX)/lib/sellerpipe
+UNITDIR  = $(PREFIX)/lib/systemd/system
+BASHDIR  = $(PREFIX)/share/bash-completion/completions
+ZSHDIR   = $(PREFIX)/share/zsh/site-functions
+JOBS     = pipelines/job pipelines/configured \
+	$(filter-out pipelines/common.sh pipelines/setup.sh,$(wildcard pipelines/*.sh))
+UNITS    = $(notdir $(wildcard pipelines/systemd/*.target pipelines/systemd/*.service pipelines/systemd/*.timer))
+DROPINS  = $(patsubst pipelines/systemd/%,%,$(wildcard pipelines/systemd/*.d/*.conf))
+COMPLETE = $(notdir $(PROGS) $(filter-out %/configured,$(JOBS)))
+MARKETS  = $(shell sed -n 's/^ *{"\([A-Z][A-Z]\)", .*/\1/p' lib/market.c)
+FILL     = sed 's|@LIBDIR@|$(LIBDIR)|g; s|@SHAREDIR@|$(SHAREDIR)|g; s|@NAMES@|$(COMPLETE)|g; s|@MARKETS@|$(MARKETS)|g'
 install: all
-	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
-		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
-		$(DESTDIR)$(LIBDIR)/pipelines $(DESTDIR)$(LIBDIR)/notify \
-		$(DESTDIR)$(SHAREDIR)/schema/sqlite $(DESTDIR)$(SHAREDIR)/sim
+	umask 022; mkdir -p $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \
+		$(LIBDIR)/pipelines $(LIBDIR)/notify $(LIBDIR)/tests/sim $(SHAREDIR)/schema/sqlite \
+		$(addprefix $(UNITDIR)/,$(sort $(dir $(DROPINS)))) \
+		$(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(BASHDIR) $(ZSHDIR))
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
 	install -m 644 $(MANS) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 lib/*.5 $(DESTDIR)$(MANDIR)/man5
@@ -88,18 +98,43 @@ install: all
 	install -m 755 $(JOBS) $(DESTDIR)$(LIBDIR)/pipelines
 	install -m 644 pipelines/common.sh $(DESTDIR)$(LIBDIR)/pipelines
 	install -m 644 notify/*.jq $(DESTDIR)$(LIBDIR)/notify
+	install -m 644 tests/sim/*.py tests/sim/README.md $(DESTDIR)$(LIBDIR)/tests/sim
+	install -m 755 tests/sim/sim $(DESTDIR)$(LIBDIR)/tests/sim
 	install -m 644 load/schema/sqlite/*.sql $(DESTDIR)$(SHAREDIR)/schema/sqlite
 	install -m 644 .env.example $(DESTDIR)$(SHAREDIR)
+	umask 022; fill() { $(FILL) "$$1" >"$(DESTDIR)$$2"; }; \
+	fill pipelines/crontab $(SHAREDIR)/crontab && \
+	for unit in $(UNITS) $(DROPINS); do \
+		fill pipelines/systemd/$$unit $(UNITDIR)/$$unit || exit; \
+	done && \
+	fill pipelines/systemd/sellerpipe.sysusers $(PREFIX)/lib/sysusers.d/sellerpipe.conf && \
+	fill pipelines/systemd/sellerpipe.tmpfiles $(PREFIX)/lib/tmpfiles.d/sellerpipe.conf && \
+	fill pipelines/completion/sellerpipe.bash $(BASHDIR)/sellerpipe && \
+	fill pipelines/completion/_sellerpipe $(ZSHDIR)/_sellerpipe
+	cd $(DESTDIR)$(BASHDIR) && for name in $(COMPLETE); do ln -sf sellerpipe $$name; done
 
+# Nothing is left but folders that are not ours.  Settings and data stay.
 uninstall:
 	cd $(DESTDIR)$(BINDIR) && rm -f $(notdir $(PROGS))
 	cd $(DESTDIR)$(MANDIR) && rm -f $(addprefix man1/,$(notdir $(MANS))) \
 		$(addprefix man5/,$(notdir $(wildcard lib/*.5))) \
 		$(addprefix man7/,$(notdir $(wildcard lib/*.7)))
+	cd $(DESTDIR)$(UNITDIR) && rm -f $(UNITS) && rm -rf $(dir $(DROPINS))
+	cd $(DESTDIR)$(BASHDIR) && rm -f sellerpipe $(COMPLETE)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,lib/sysusers.d/sellerpipe.conf lib/tmpfiles.d/sellerpipe.conf) \
+		$(DESTDIR)$(ZSHDIR)/_sellerpipe
 	rm -rf $(DESTDIR)$(LIBDIR) $(DESTDIR)$(SHAREDIR)
 
+# A package for Debian and Ubuntu, built anew and the same byte for byte; and what it
+# does on a machine with nothing else, which takes root.
+deb:
+	pipelines/deb/build.sh $(VERSION)
+check-deb:
+	tests/deb.sh
+
 clean:
-	rm -f $(PROGS) */*.o */*.d lib/schema.c tests/fuzz/*-fuzz
+	rm -f $(PROGS) */*.o */*.d lib/schema.c tests/fuzz/*-fuzz *.deb
+	rm -rf build
 
 -include $(wildcard */*.d)
-.PHONY: all check check-san fuzz bench lint install uninstall clean
+.PHONY: all check check-san fuzz bench lint install uninstall deb check-deb clean
