@@ -1,0 +1,197 @@
+#!/bin/bash
+# deb.sh - the Debian package on a machine with nothing else on it
+#
+#     tests/deb.sh
+#
+# Builds it twice, makes a bare root by debootstrap (of this release, kept in build/
+# for a day), installs the package there with apt, runs the demo as a user without
+# rights, calls every program, and sees that nothing is left when it is purged; data
+# excepted.  Takes root, a network and about a minute.  Status: 0; 1 something does
+# not hold; 77 it cannot be found out here.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+began=$SECONDS
+
+skip() {
+	echo "deb.sh: skipped: $*" >&2
+	exit 77
+}
+
+fail() {
+	echo "deb.sh: $*" >&2
+	exit 1
+}
+
+did() {
+	printf '%4d s  %s\n' "$((SECONDS - began))" "$*"
+}
+
+[ "$(id -u)" -eq 0 ] || skip "it takes root"
+for tool in debootstrap dpkg-deb chroot unshare; do
+	type -P "$tool" >/dev/null || skip "no $tool here"
+done
+unshare --mount true 2>/dev/null || skip "nothing can be mounted here"
+# What is mounted below is gone with us.
+[ -n "${DEB_MOUNTS:-}" ] || DEB_MOUNTS=1 exec unshare --mount --propagation private "$0" "$@"
+release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+[ -n "$release" ] || skip "this is no Debian with a name"
+mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>/dev/null || true; } |
+	sed -nE 's,^(URIs:|deb( \[[^]]*\])?) +(https?://[^ ]*/(debian|ubuntu)/?)( .*)?$,\3,p' | sed -n 1p)
+version=$(sed -n 's/^VERSION = //p' Makefile)
+
+tmp=$(mktemp -d)
+trap 'umount -R "$tmp/root/proc" 2>/dev/null; rm -rf --one-file-system "$tmp"' EXIT
+root=$tmp/root
+
+quietly() { # quietly COMMAND...: its output is shown if it fails
+	"$@" >"$tmp/log" 2>&1 </dev/null || {
+		cat "$tmp/log" >&2
+		fail "failed: $*"
+	}
+}
+
+within() { # within COMMAND...: in the root, as root
+	chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+		DEBIAN_FRONTEND=noninteractive "$@"
+}
+
+# The package, the same however often it is built.
+build() {
+	mkdir "$tmp/one" "$tmp/two"
+	pipelines/deb/build.sh "$version" "$tmp/one"
+	pipelines/deb/build.sh "$version" "$tmp/two"
+	cmp "$tmp"/one/*.deb "$tmp"/two/*.deb || fail "two builds differ"
+}
+
+bare_root() {
+	local base=build/minbase-$release.tar
+	mkdir -p build "$root"
+	if [ -z "$(find build -name "minbase-$release.tar" -mmin -1440)" ]; then
+		quietly debootstrap --variant=minbase "$release" "$root" ${mirror:+"$mirror"}
+		tar -C "$root" -c --exclude=./proc/* --exclude=./var/cache/apt/archives/*.deb . >"$base.tmp"
+		mv "$base.tmp" "$base"
+	else
+		tar -C "$root" -x <"$base"
+	fi
+	mount -t proc proc "$root/proc"
+	install -d -o 1234 -g 1234 "$root/tmp/user"
+	cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+	[ ! -d /etc/apt/apt.conf.d ] || cp -n /etc/apt/apt.conf.d/*proxy* "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
+}
+
+# What is there, but for what dpkg and apt keep of their own and lists of users.
+files() {
+	(cd "$root" && find . \( -path ./proc -o -path ./tmp -o -path ./var/log -o -path ./var/cache -o \
+		-path ./var/lib/apt -o -path ./var/lib/dpkg \) -prune -o -printf '%p %y %m %U\n' |
+		grep -vE '^\./etc/(passwd|group|shadow|gshadow|subuid|subgid)-? ' | sort)
+}
+
+# What apt takes for it, first: it is not the package's to take away.
+depends() {
+	local packages
+	cp "$tmp"/one/*.deb "$root/tmp/sellerpipe.deb"
+	quietly within apt-get -qq update
+	packages=$(within apt-get -s --no-install-recommends install /tmp/sellerpipe.deb |
+		sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -v '^sellerpipe$')
+	# shellcheck disable=SC2086 # a list of words
+	quietly within apt-get -qq -y --no-install-recommends install $packages python3
+}
+
+install_it() {
+	within apt-get -qq -y --no-install-recommends install /tmp/sellerpipe.deb >"$tmp/log" 2>&1 || {
+		cat "$tmp/log" >&2
+		fail "it cannot be installed"
+	}
+	within dpkg --verify sellerpipe | grep . && fail "not what was in the package"
+	[ "$(stat -c '%a %U' "$root/etc/sellerpipe/env")" = "600 $(stat -c %U "$root/var/lib/sellerpipe")" ] ||
+		fail "/etc/sellerpipe/env is not its user's alone"
+	[ "$(stat -c %a "$root/var/lib/sellerpipe")" = 700 ] || fail "/var/lib/sellerpipe is not its user's alone"
+	[ "$(readlink "$root/var/lib/sellerpipe/.env")" = /etc/sellerpipe/env ] || fail "no .env"
+}
+
+programs() {
+	local program name
+	for program in "$root"/usr/bin/{keepa,sp,sales,badge,db,slack,clickup,job}-*; do
+		name=${program##*/}
+		[ -e "$root/usr/share/man/man1/$name.1.gz" ] || continue
+		[ "$(within "$name" --version)" = "$name $version" ] || fail "$name --version"
+		within "$name" --help | grep -q "^usage: $name" || fail "$name --help"
+		echo "$name"
+	done >"$tmp/programs"
+	[ "$(wc -l <"$tmp/programs")" -eq "$(find fetch transform load notify -maxdepth 1 -name '*.c' | wc -l)" ] ||
+		fail "not every program is in the package, with its page"
+	[ -e "$root/usr/share/man/man7/sellerpipe.7.gz" ] || fail "no sellerpipe(7)"
+	for program in "$root"/usr/lib/sellerpipe/pipelines/*.sh; do
+		[ "${program##*/}" != common.sh ] || continue
+		as_user /usr/lib/sellerpipe/pipelines/"${program##*/}" --help | grep -q . || fail "${program##*/} --help"
+	done
+}
+
+as_user() { # as_user COMMAND...: who has no rights but to a folder
+	chroot --userspec=1234:1234 "$root" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp/user LC_ALL=C.UTF-8 \
+		bash -c 'cd && exec "$@"' - "$@"
+}
+
+demo() {
+	as_user /usr/lib/sellerpipe/pipelines/demo.sh >"$tmp/demo" 2>&1 </dev/null || {
+		cat "$tmp/demo" >&2
+		fail "the demo failed"
+	}
+	grep -q 'gained #1\|#1' "$tmp/demo" || fail "the demo shows no #1"
+	[ -s "$root/tmp/user/demo/amazon.db" ] || fail "the demo left no database"
+}
+
+# As systemd and cron would start it, with settings through the symlink: the key is
+# there, and nobody answers.
+job() {
+	local status=0
+	as_its_user /usr/lib/sellerpipe/pipelines/configured badges && fail "badges: a key where there is none"
+	sed -i 's/^KEEPA_API_KEY=.*/KEEPA_API_KEY=test/' "$root/etc/sellerpipe/env"
+	printf 'KEEPA_API_URL=http://127.0.0.1:9\nHTTP_TRIES=1\n' >>"$root/etc/sellerpipe/env"
+	as_its_user /usr/lib/sellerpipe/pipelines/configured badges || fail "badges: the key is not seen"
+	as_its_user /usr/lib/sellerpipe/pipelines/track.sh add B0SIM00001
+	as_its_user /usr/lib/sellerpipe/pipelines/job badges --quiet -- /usr/lib/sellerpipe/pipelines/badges.sh || status=$?
+	[ "$status" -eq 75 ] || fail "badges: status $status, not 75, with nobody there"
+	[ "$(as_its_user db-query runs job=badges status=75 | wc -l)" -eq 1 ] || fail "badges: no record of its run"
+}
+
+as_its_user() {
+	within setpriv --reuid sellerpipe --regid sellerpipe --clear-groups env SELLERPIPE_HOME=/var/lib/sellerpipe \
+		bash -c 'cd "$SELLERPIPE_HOME" && exec "$@"' - "$@"
+}
+
+purge() { # purge: and whether anything is left
+	quietly within apt-get -qq -y purge sellerpipe
+	files >"$tmp/after"
+	diff "$tmp/before" "$tmp/after" >"$tmp/diff" || {
+		cat "$tmp/diff" >&2
+		fail "that is left, or gone, once it is purged"
+	}
+	[ -z "$(cat "$root/var/lib/dpkg/info/sellerpipe."* 2>/dev/null)" ] || fail "dpkg still knows of it"
+}
+
+build
+did "built twice, the same: $(basename "$tmp"/one/*.deb), $(stat -c %s "$tmp"/one/*.deb) bytes"
+bare_root
+did "a bare root, $release"
+depends
+files >"$tmp/before"
+did "what it depends on"
+install_it
+did "installed"
+programs
+did "$(wc -l <"$tmp/programs") programs and their pages"
+demo
+did "the demo, by a user without rights"
+purge
+did "purged: nothing is left"
+install_it
+job
+quietly within apt-get -qq -y remove sellerpipe
+[ -s "$root/etc/sellerpipe/env" ] || fail "settings are gone once it is removed"
+quietly within apt-get -qq -y purge sellerpipe
+grep -q 'your data is still in /var/lib/sellerpipe' "$tmp/log" || fail "no word on the data that is left"
+[ -s "$root/var/lib/sellerpipe/amazon.db" ] || fail "the data is gone"
+[ ! -e "$root/etc/sellerpipe" ] || fail "the settings are still there"
+[ ! -L "$root/var/lib/sellerpipe/.env" ] || fail "its .env is still there"
+did "a job ran; purged: the keys are gone, and its data is there"
