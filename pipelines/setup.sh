@@ -61,6 +61,7 @@ dev  valgrind         valgrind             valgrind           valgrind          
 dev  git              git                  git                git               git
 dev  dpkg-shlibdeps   dpkg-dev             -                  -                 -
 dev  debootstrap      debootstrap          -                  -                 -
+dev  systemd-nspawn   systemd-container    -                  -                 -
 opt  sqlite-utils     sqlite-utils         python3-sqlite-utils -               sqlite-utils
 !
 }

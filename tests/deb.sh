@@ -6,8 +6,9 @@
 # Builds it twice, makes a bare root by debootstrap (of this release, kept in build/
 # for a day), installs the package there with apt, runs the demo as a user without
 # rights, calls every program, and sees that nothing is left when it is purged; data
-# excepted.  Takes root, a network and about a minute.  Status: 0; 1 something does
-# not hold; 77 it cannot be found out here.
+# excepted.  Where there is systemd-nspawn, that root is booted then, and its systemd
+# runs the jobs in their sandboxes.  Takes root, a network and about a minute.  Status:
+# 0; 1 something does not hold; 77 it cannot be found out here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 began=$SECONDS
@@ -40,7 +41,7 @@ mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>
 version=$(sed -n 's/^VERSION = //p' Makefile)
 
 tmp=$(mktemp -d)
-trap 'umount -R "$tmp/root/proc" 2>/dev/null; rm -rf --one-file-system "$tmp"' EXIT
+trap 'umount -R "$tmp/root/proc" 2>/dev/null || true; rm -rf --one-file-system "$tmp"' EXIT
 root=$tmp/root
 
 quietly() { # quietly COMMAND...: its output is shown if it fails
@@ -170,6 +171,74 @@ purge() { # purge: and whether anything is left
 	[ -z "$(cat "$root/var/lib/dpkg/info/sellerpipe."* 2>/dev/null)" ] || fail "dpkg still knows of it"
 }
 
+# What a booted machine does, as its root: settings for the simulator; every job that is
+# scheduled, by its unit; all timers; and what is left of that.
+trial() {
+	cat <<-'EOF'
+		#!/bin/bash
+		set -x
+		cd /var/lib/sellerpipe
+		/usr/lib/sellerpipe/tests/sim/sim --ready /run/sim.url &
+		until [ -s /run/sim.url ]; do sleep 0.1; done
+		url=$(cat /run/sim.url)
+		cat >>/etc/sellerpipe/env <<E
+		KEEPA_API_URL=$url/keepa
+		KEEPA_API_KEY=test-key
+		SLACK_API_URL=$url/slack/api
+		SLACK_BOT_TOKEN=xoxb-test
+		SLACK_CHANNEL=C0TEST
+		SP_API_URL=$url/sp
+		LWA_URL=$url/lwa/auth/o2/token
+		SP_API_CLIENT_ID=amzn1.application-oa2-client.test
+		SP_API_CLIENT_SECRET=amzn1.oa2-cs.v1.test
+		SP_API_REFRESH_TOKEN='Atzr|test'
+		SP_POLL_MS=20
+		SP_BURST=2
+		SP_MIN_INTERVAL=2000
+		CLICKUP_API_URL=$url/clickup/api/v2
+		CLICKUP_API_TOKEN=pk_test
+		CLICKUP_TASK_ID=86test
+		E
+		runuser -u sellerpipe -- env SELLERPIPE_HOME=$PWD /usr/lib/sellerpipe/pipelines/track.sh add B0SIM00001
+		for job in badges sales sales-resume summary health backup prune; do
+			[ -e "/usr/lib/sellerpipe/pipelines/${job%-resume}.sh" ] || continue
+			timeout 60 systemctl start "sellerpipe@$job.service" || { echo "FAILED $job"; cat logs/"${job%-resume}".log; }
+		done
+		runuser -u sellerpipe -- db-query runs
+		journalctl --no-pager -u 'sellerpipe@*'
+		systemctl enable --now sellerpipe.target
+		echo "TIMERS $(systemctl list-timers --no-pager 'sellerpipe-*' | grep -c 'sellerpipe-.*timer')"
+		systemctl disable --now sellerpipe.target
+		echo "TIMERS $(systemctl list-timers --no-pager 'sellerpipe-*' | grep -c 'sellerpipe-.*timer')"
+		systemctl enable --now sellerpipe.target
+		DEBIAN_FRONTEND=noninteractive apt-get -qq -y purge sellerpipe
+		find /etc/systemd -name '*sellerpipe*' | sed 's/^/LEFT /'
+		echo END
+		systemctl poweroff --force
+	EOF
+}
+
+booted() {
+	rm -rf "$root/var/lib/sellerpipe"
+	quietly within apt-get -qq -y --no-install-recommends install systemd /tmp/sellerpipe.deb
+	trial >"$root/usr/local/bin/trial"
+	chmod +x "$root/usr/local/bin/trial"
+	printf '[Unit]\nAfter=multi-user.target\n[Service]\nExecStart=/usr/local/bin/trial\nStandardOutput=file:/trial.log\nStandardError=file:/trial.log\n' \
+		>"$root/etc/systemd/system/trial.service"
+	mkdir -p "$root/etc/systemd/system/default.target.wants"
+	ln -s ../trial.service "$root/etc/systemd/system/default.target.wants"
+	umount "$root/proc"
+	timeout 150 systemd-nspawn -q -D "$root" -M "sellerpipe-test-$$" --register=no --keep-unit -b </dev/null >"$tmp/log" 2>&1 || true
+	[ -e "$root/trial.log" ] || skip "all else holds, but systemd does not boot here: $(tail -n 1 "$tmp/log")"
+	{ grep -qx END "$root/trial.log" && ! grep -qE '^(FAILED|LEFT) ' "$root/trial.log" &&
+		[ "$(grep '^TIMERS' "$root/trial.log" | paste -sd ' ')" = 'TIMERS 7 TIMERS 0' ] &&
+		grep '"job":"badges"' "$root/trial.log" | grep -q '"status":0' &&
+		grep '"job":"sales"' "$root/trial.log" | grep -q '"status":75'; } || {
+		cat "$root/trial.log" >&2
+		fail "the units do not do what they should"
+	}
+}
+
 build
 did "built twice, the same: $(basename "$tmp"/one/*.deb), $(stat -c %s "$tmp"/one/*.deb) bytes"
 bare_root
@@ -195,3 +264,9 @@ grep -q 'your data is still in /var/lib/sellerpipe' "$tmp/log" || fail "no word 
 [ ! -e "$root/etc/sellerpipe" ] || fail "the settings are still there"
 [ ! -L "$root/var/lib/sellerpipe/.env" ] || fail "its .env is still there"
 did "a job ran; purged: the keys are gone, and its data is there"
+if ! type -P systemd-nspawn >/dev/null; then
+	echo "deb.sh: no systemd-nspawn here: the units were not run" >&2
+else
+	booted
+	did "booted: every job in its sandbox, all timers, purged"
+fi
