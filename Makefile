@@ -79,8 +79,8 @@ LIBDIR   = $(PREFIX)/lib/sellerpipe
 UNITDIR  = $(PREFIX)/lib/systemd/system
 BASHDIR  = $(PREFIX)/share/bash-completion/completions
 ZSHDIR   = $(PREFIX)/share/zsh/site-functions
-JOBS     = pipelines/job pipelines/configured \
-	$(filter-out pipelines/common.sh pipelines/setup.sh,$(wildcard pipelines/*.sh))
+JOBS     = $(filter-out pipelines/setup.sh,$(shell find pipelines -maxdepth 1 -type f -perm -u+x | sort))
+SOURCED  = $(filter-out $(JOBS) pipelines/setup.sh,$(wildcard pipelines/*.sh))
 UNITS    = $(notdir $(wildcard pipelines/systemd/*.target pipelines/systemd/*.service pipelines/systemd/*.timer))
 DROPINS  = $(patsubst pipelines/systemd/%,%,$(wildcard pipelines/systemd/*.d/*.conf))
 COMPLETE = $(notdir $(PROGS) $(filter-out %/configured,$(JOBS)))
@@ -96,7 +96,7 @@ install: all
 	install -m 644 lib/*.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 lib/*.7 $(DESTDIR)$(MANDIR)/man7
 	install -m 755 $(JOBS) $(DESTDIR)$(LIBDIR)/pipelines
-	install -m 644 pipelines/common.sh $(DESTDIR)$(LIBDIR)/pipelines
+	install -m 644 $(SOURCED) $(DESTDIR)$(LIBDIR)/pipelines
 	install -m 644 notify/*.jq $(DESTDIR)$(LIBDIR)/notify
 	install -m 644 tests/sim/*.py tests/sim/README.md $(DESTDIR)$(LIBDIR)/tests/sim
 	install -m 755 tests/sim/sim $(DESTDIR)$(LIBDIR)/tests/sim

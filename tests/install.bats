@@ -40,10 +40,10 @@ a_root() {
 		[ "$(readlink "$usr/share/bash-completion/completions/$program")" = sellerpipe ]
 	done
 	for script in "$top"/pipelines/*.sh; do
+		installed=$lib/pipelines/${script##*/}
 		case ${script##*/} in
-		setup.sh) [ ! -e "$lib/pipelines/setup.sh" ] ;;
-		common.sh) [ -e "$lib/pipelines/common.sh" ] && [ ! -x "$lib/pipelines/common.sh" ] ;;
-		*) [ -x "$lib/pipelines/${script##*/}" ] ;;
+		setup.sh) [ ! -e "$installed" ] ;;
+		*) [ "$([ -x "$script" ] && echo 755 || echo 644)" = "$(stat -c %a "$installed")" ] ;;
 		esac
 	done
 	for file in "$lib"/{pipelines/{job,configured},notify/badge-alert.jq,tests/sim/sim} \
