@@ -244,6 +244,7 @@ notes_when() {
 	sanitized && skip 'faketime is in the way of the sanitizers'
 	notes_when
 	mkdir amazon-data
+	db-load -d sqlite:amazon-data/amazon.db --init </dev/null
 	noon=$(date -d 2026-06-01T12:00Z +%s)
 	while read -r line; do
 		run -0 as_cron "$noon" "$PWD" UTC "$line"
@@ -270,6 +271,7 @@ notes_when() {
 		for zone in America/New_York Europe/Berlin Asia/Kolkata; do
 			home=$PWD/$day-${zone#*/}
 			mkdir -p "$home/amazon-data/locks"
+			db-load -d "sqlite:$home/amazon-data/amazon.db" --init </dev/null
 			# It ran on the day before these: there is nothing to catch up with.
 			date -u -d "$day -2 days" +%F >"$home/amazon-data/locks/sales.day"
 			start=$(date -u -d "$day -1 day" +%s)
@@ -294,6 +296,7 @@ ${day}T$after:00Z"
 	sanitized && skip 'faketime is in the way of the sanitizers'
 	notes_when
 	mkdir amazon-data
+	db-load -d sqlite:amazon-data/amazon.db --init </dev/null
 	start=$(date -u -d 2026-03-08 +%s)
 	for job in summary backup prune; do
 		command=$(command_of "job $job .*--daily")
