@@ -12,6 +12,7 @@ fi
 PATH=$here/../fetch:$here/../transform:$here/../load:$here/../notify:$PATH
 export PATH
 umask 077
+export TZ=UTC0 # in a zone with summer time, jq 1.6's fromdate is an hour late in summer
 
 cd "${SELLERPIPE_HOME:-.}" || exit 78
 export SELLERPIPE_HOME=$PWD # for what is started from there

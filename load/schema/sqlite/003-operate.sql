@@ -60,3 +60,37 @@ SELECT * FROM (
 )
 WHERE failed_at IS NOT NULL AND coalesce(status, -1) NOT IN (0, 75)
 ORDER BY failed_at, run_id;
+
+-- For summaries and the status.
+
+-- Each look at an ASIN without what was seen, from the index alone.
+CREATE VIEW looks AS
+SELECT marketplace, asin, check_timestamp, status FROM asin_history;
+
+-- The summaries that nobody has got yet, oldest first.  accepted_at: Slack has it
+-- all the same.  As of changes, one that failed for a reason of its own is not
+-- tried again, and one that failed for its channel is.
+CREATE VIEW unsent_summaries AS
+SELECT s.summary_id, s.window_from, s.window_to,
+	CASE WHEN n.state = 'sent' THEN n.sent_at END AS accepted_at, n.error
+FROM summaries s LEFT JOIN notifications n ON n.notification_id = s.summary_id
+WHERE s.sent_at IS NULL AND (n.state IS NULL OR n.state = 'sent'
+	OR coalesce(substr(n.error, 1, instr(n.error || ':', ':') - 1), '')
+		IN ('channel_not_found', 'not_in_channel', 'is_archived',
+			'restricted_action', 'messages_tab_disabled',
+			'team_not_found'))
+ORDER BY s.window_to;
+
+-- How large the tables are that grow.
+CREATE VIEW row_counts AS
+SELECT 'tracked_asins' AS name, count(*) AS "rows" FROM tracked_asins
+UNION ALL SELECT 'asin_history', count(*) FROM asin_history
+UNION ALL SELECT 'rank_history', count(*) FROM rank_history
+UNION ALL SELECT 'bestseller_changes', count(*) FROM bestseller_changes
+UNION ALL SELECT 'notifications', count(*) FROM notifications
+UNION ALL SELECT 'sales_daily', count(*) FROM sales_daily
+UNION ALL SELECT 'sales_restatements', count(*) FROM sales_restatements
+UNION ALL SELECT 'report_requests', count(*) FROM report_requests
+UNION ALL SELECT 'api_usage_log', count(*) FROM api_usage_log
+UNION ALL SELECT 'health_checks', count(*) FROM health_checks
+UNION ALL SELECT 'runs', count(*) FROM runs;
