@@ -48,7 +48,7 @@ def hint:
 	  def page: {keepa: "https://keepa.com/#!api", slack: "https://slack-status.com",
 		"sp-api": "https://sellercentral.amazon.com (Apps and Services, Develop Apps)",
 		clickup: "https://status.clickup.com"}[$service];
-	if says("[.]env\\b") or says("others can read") then "mend .env as it says; it is to be ours alone: chmod 600 .env"
+	if says("^.?[.]env[\u0027:]") or says("others can read") then "mend .env as it says; it is to be ours alone: chmod 600 .env"
 	elif says(" is not set") then "put it into .env; .env.example says where to get it"
 	elif $service == "keepa" then
 		if says("HTTP status 40[0-3]|payment|key") then "Keepa refuses KEEPA_API_KEY: see whether the plan is paid for, and what its key is, at https://keepa.com/#!api; then keepa-fetch --check"

@@ -76,7 +76,8 @@ ask() {
 		else {checked_at: $now, ok: false, latency_ms: $ms,
 			detail: (if $code == 124 or $code == 137 then "it took longer than \($ms / 1000 | floor) s"
 				else ($said | last // "it said nothing") + if $code == 0 then "" else " (status \($code))" end end | words)}
-		end'
+		end
+		+ {status: $code}'
 }
 
 # state SERVICE OK DETAIL: the record of what is found out without asking anybody.
@@ -98,7 +99,7 @@ write_and_read() {
 # A place of the disk's that something of ours is in, and what is free there.
 free_space() { # free_space FOLDER
 	df -Pk "$1" | awk -v folder="$1" 'NR == 2 { print $2, $4, folder }'
-	df -Pi "$1" 2>/dev/null | awk -v folder="$1" 'NR == 2 && $2 > 0 && $4 < 100 { print $2, 0, folder " (inodes)" }'
+	df -Pi "$1" 2>/dev/null | awk -v folder="$1" 'NR == 2 && $2 > 0 && $4 < 100 { print "!", $4 " inodes are left in " folder }'
 }
 
 # The folder of the database, if it is on another disk.
@@ -126,6 +127,7 @@ check_disk() {
 		[ -z "$folder" ] || free_space "$folder"
 	} 2>&1 | awk -v least="$least" '
 		function mb(n) { return n >= 10240 * 1024 ? int(n / 1048576) " GB" : int(n / 1024) " MB" }
+		$1 == "!" { bad = substr($0, 3); next }
 		$1 !~ /^[0-9]+$/ || $2 !~ /^[0-9]+$/ { bad = "cannot tell: " $0; next }
 		{
 			percent = $1 > 0 ? 100 * $2 / $1 : 0
@@ -161,7 +163,7 @@ check_clock() {
 		[inputs | {type, at: (.last_updated // .processing_completed_at // .started_at)}] | max_by(.at)
 		| {type: "health_checks", service: "clock", checked_at: $now, ok: (. == null), latency_ms: null,
 			detail: (if . then .at as $at | "\(.type) has a row of \($at | time), \($now | seconds($at) | long) ahead: the clock was ahead then, or is behind now"
-				else null end)}'
+				else "no row is ahead of it" end)}'
 }
 
 # How long ago the last good run of each job may be, in hours; 0: it is not watched.
@@ -223,7 +225,7 @@ check_jobs() {
 					.to as $to | (.from | seconds($to)) > 3600 and ($to | age) < 10800))
 			or any(those("now"); .service == $service and (.ok | not))
 			or any(those("health_incidents"); .service == $service and (.up_since // $now | age) < 10800));
-		  def alive($job): [(those("alive"), those("began") | select(.job == $job).at)] | max;
+		  def alive($job): [(those("alive"), those("began") | select(.job == $job).at | select(. <= $now))] | max;
 		[those("job_status") | select(($hours[.job] // 0) > 0)
 			| ([.last_good_at, alive(.job)] | max) as $good
 			| ($hours[.job] * 3600) as $limit

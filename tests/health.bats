@@ -119,8 +119,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 	db-load --init </dev/null
 	checks keepa true 60
 	checks keepa false 30
-	faults keepa '[{"fault":"503","times":99},{"fault":"status","code":503,"times":99}]' 2>/dev/null ||
-		faults keepa '[{"fault":"status","code":503,"times":99}]'
+	faults keepa '[{"fault":"status","code":503,"times":99}]'
 	health
 	assert_equal "$(told)" ''
 	again
@@ -331,7 +330,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 	assert_output health-database
 }
 
-@test "a full disk under the database: told through Slack, though nothing can be written" {
+@test "fault 8: a full disk under the database: told through Slack, though nothing can be written" {
 	strace -qq -o /dev/null true 2>/dev/null || skip 'strace is not allowed here'
 	start_sim
 	unset KEEPA_API_KEY CLICKUP_API_TOKEN SP_API_CLIENT_ID SP_API_CLIENT_SECRET SP_API_REFRESH_TOKEN
@@ -444,6 +443,27 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 	assert_equal "$(kept clickup)" '[false,"it said nothing"]'
 	assert_equal "$(kept sp-api)" '[false,"it took longer than 2 s"]'
 	assert_equal "$(kept slack)" '[true,"team Simulated, user sellerpipe"]'
+}
+
+@test "fault 24: an answer of 200 that is none is no health" {
+	export HEALTH_STRIKES=9
+	start_sim
+	for fault in html empty '{}' '[]'; do
+		[[ $fault == [a-z]* ]] && fault="{\"fault\":\"$fault\",\"times\":9}" || fault="{\"fault\":\"body\",\"body\":\"$fault\",\"times\":9}"
+		for api in keepa slack lwa clickup; do
+			faults "$api" "[$fault]"
+		done
+		db-load --init </dev/null
+		db-query health_checks service=sp-api | jq -c '.op = "delete"' | db-load
+		again
+		assert_success
+		for service in keepa slack sp-api clickup; do
+			assert_equal "$fault $service $(kept "$service" '.ok, .detail != ""' | tr '\n' ' ')" "$fault $service false true "
+		done
+		for api in keepa slack lwa clickup; do
+			mending "$api"
+		done
+	done
 }
 
 @test "what a service says means nothing in a message, and no secret is anywhere" {
@@ -606,7 +626,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 		104857600 3145728 999 true 3072 MB free, 3 %
 		104857600 2097152 999 false 2048 MB free, 2 %
 		1048576000 20971520 999 true 20 GB free, 2 %
-		104857600 52428800 9 false 0 MB free, 0 %, in . (inodes)
+		104857600 52428800 9 false 9 inodes are left in .
 		x y 999 false cannot tell: x y .
 	!
 	SIZE=10485760 FREE=104857 HEALTH_DISK_MB=50 health
