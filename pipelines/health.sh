@@ -87,11 +87,11 @@ keep() { # keep RECORDS
 	case $code in
 	0 | 65) rm -f "$pending" ;;
 	*) $kept || {
-		say 'these checks could not be kept'
+		[ "$(recall | jq '.told // .said // false')" = true ] || say 'these checks could not be kept'
 		note 74
 	} ;;
 	esac
-	stages db-load "$code" || true
+	stages db-load "$code" 2>/dev/null || true
 	[ "$code" -eq 0 ] || [ "$code" -eq 65 ]
 }
 
@@ -187,7 +187,7 @@ tell() {
 	[ -n "$changes" ] || return 0
 	if has SLACK_BOT_TOKEN; then
 		said=$(send "$changes") || code=$?
-		stages slack-post "$code" || true
+		stages slack-post "$code" 2>/dev/null || true
 		case $code in
 		0 | 74) mark told ;; # 74: sent, but there was no room to note it
 		esac
@@ -221,7 +221,7 @@ else
 		| .last_failed_at = $r.checked_at | .failures = (.failures // 0) + 1 | .detail = $r.detail')"
 	keep "$records" || true
 fi
-did "$(jq -s length <<<"$records")" || true
+did "$(jq -s length <<<"$records")" 2>/dev/null || true
 if $has_database; then
 	open=$(db-query health_incidents service=database up_since=null --limit 1)
 	remember "$(jq -c '{down_since, failures: 0}' <<<"${open:-{\}}")"
