@@ -517,6 +517,40 @@ take(struct nd_in *in)
 		send(in, channel);
 }
 
+/* Whether a scope is in a list of them: "chat:write,channels:history". */
+static bool
+has_scope(const char *scopes, const char *scope)
+{
+	size_t n = strlen(scope);
+
+	for (const char *p = scopes; (p = strstr(p, scope)) != NULL; p += n)
+		if ((p == scopes || p[-1] == ',' || p[-1] == ' ') &&
+		    (p[n] == '\0' || p[n] == ',' || p[n] == ' '))
+			return true;
+	return false;
+}
+
+/* What Slack says that the token is good for, if it says so: not enough is no
+ * better than no token. */
+static void
+judge_scopes(struct answer *a, char *detail, size_t size)
+{
+	const char *scopes = http_header(post.http, "x-oauth-scopes");
+	size_t len = strlen(detail);
+
+	if (scopes == NULL || a->fate != SENT)
+		return;
+	if (!has_scope(scopes, "chat:write")) {
+		a->fate = REFUSED;
+		snprintf(detail, size,
+		    "missing_scope: the token is not good for chat:write");
+	} else if (!has_scope(scopes, "channels:history") &&
+	    !has_scope(scopes, "groups:history")) {
+		snprintf(detail + len, size - len,
+		    "; without channels:history nothing is looked up");
+	}
+}
+
 /* How Slack is: a health_checks record. */
 static _Noreturn void
 check(void)
@@ -549,6 +583,8 @@ check(void)
 	else
 		snprintf(
 		    detail, sizeof(detail), "team %s, user %s", team, user);
+	if (res.outcome == HTTP_OK)
+		judge_scopes(&a, detail, sizeof(detail));
 	run_health("slack", began, a.fate == SENT, detail);
 	if (res.outcome != HTTP_OK)
 		run_stop(http_status(&res));

@@ -681,6 +681,22 @@ killed_at() {
 	assert_equal "$(posted)" ''
 }
 
+# Each line: the scopes that Slack says the token has; the status; the detail.
+@test "--check tells of scopes that are missing, as far as Slack tells them" {
+	local scopes expected detail
+	while IFS='|' read -r scopes expected detail; do
+		fails auth.test "{\"fault\":\"ok\",\"headers\":{\"x-oauth-scopes\":\"$scopes\"}}"
+		post --check
+		assert_equal "$scopes $status" "$scopes $expected"
+		assert_equal "$(jq -c '[.ok, .detail]' <<<"$output")" "$detail"
+	done <<'!'
+chat:write,channels:history|0|[true,"team Simulated, user sellerpipe"]
+identify, chat:write, groups:history|0|[true,"team Simulated, user sellerpipe"]
+chat:write,channels:history.x|0|[true,"team Simulated, user sellerpipe; without channels:history nothing is looked up"]
+chat:write.public,xchat:write,channels:history|77|[false,"missing_scope: the token is not good for chat:write"]
+!
+}
+
 # Each line: a fault; the status; the detail.
 @test "--check tells what is wrong, in a record and by its status" {
 	local fault expected detail

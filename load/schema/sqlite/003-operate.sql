@@ -94,3 +94,49 @@ UNION ALL SELECT 'report_requests', count(*) FROM report_requests
 UNION ALL SELECT 'api_usage_log', count(*) FROM api_usage_log
 UNION ALL SELECT 'health_checks', count(*) FROM health_checks
 UNION ALL SELECT 'runs', count(*) FROM runs;
+
+CREATE INDEX failed_checks ON health_checks (service, checked_at) WHERE ok = 0;
+
+-- When a service was down: from the first failed check on, until it was well twice
+-- in a row; so one that comes and goes is down once.  up_since: the first of these
+-- two; NULL: it is down.  failures: the most in a row.  Checks that are dated ahead
+-- of now are of a clock that was wrong.
+CREATE VIEW health_incidents AS
+WITH failed AS (
+	SELECT service, checked_at, detail, lag(checked_at) OVER (
+			PARTITION BY service ORDER BY checked_at) AS before
+	FROM health_checks
+	WHERE ok = 0
+		AND checked_at <= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '+5 minutes')
+), apart AS ( -- by so many good ones, as far as it matters
+	SELECT *, CASE WHEN before IS NULL THEN 2 ELSE (
+		SELECT count(*) FROM (SELECT 1 FROM health_checks h
+			WHERE h.service = f.service AND h.checked_at > f.before
+				AND h.checked_at < f.checked_at LIMIT 2)) END AS good
+	FROM failed f
+), numbered AS (
+	SELECT *, sum(good = 2) OVER so_far AS incident,
+		sum(good > 0) OVER so_far AS streak
+	FROM apart
+	WINDOW so_far AS (PARTITION BY service ORDER BY checked_at)
+), incidents AS (
+	SELECT service, min(checked_at) AS down_since, max(n) AS failures,
+		max(last) AS last_failed_at
+	FROM (SELECT service, incident, min(checked_at) AS checked_at,
+			max(checked_at) AS last, count(*) AS n
+		FROM numbered GROUP BY service, incident, streak)
+	GROUP BY service, incident
+)
+SELECT i.service, i.down_since, i.failures, i.last_failed_at,
+	CASE WHEN (SELECT count(*) FROM (SELECT 1 FROM health_checks h
+			WHERE h.service = i.service
+				AND h.checked_at > i.last_failed_at
+				AND h.checked_at <= strftime('%Y-%m-%dT%H:%M:%SZ',
+					'now', '+5 minutes') LIMIT 2)) = 2
+		THEN (SELECT min(h.checked_at) FROM health_checks h
+			WHERE h.service = i.service
+				AND h.checked_at > i.last_failed_at) END AS up_since,
+	l.detail
+FROM incidents i JOIN health_checks l
+	ON l.service = i.service AND l.checked_at = i.last_failed_at
+ORDER BY i.down_since, i.service;
