@@ -5,6 +5,7 @@
 # amazon.db, .env, spool/, locks/, logs/.  The programs are found beside these scripts,
 # in the source tree or installed, or else in PATH.
 
+unset CDPATH # which makes cd say where it went
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if [ -x "$here/../../../bin/db-load" ]; then
 	PATH=$here/../../../bin:$PATH
@@ -14,6 +15,7 @@ export PATH
 umask 077
 
 cd "${SELLERPIPE_HOME:-.}" || exit 78
+export SELLERPIPE_HOME=$PWD # for what is started from there
 mkdir -p spool locks || exit 74
 
 say() {
