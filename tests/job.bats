@@ -221,6 +221,17 @@ a b  c"
 	assert_equal "$(runs .status | paste -sd' ')" '0 3'
 }
 
+@test "a command gets no file of job's but its log and its locks" {
+	[ -e /proc/self/fd ] || skip 'no /proc here'
+	bash -c 'for fd in {3..255}; do eval "exec $fd>&-"; done; exec job demo ls -l /proc/self/fd' 2>/dev/null
+	run sed -n 's/.* -> //p' logs/demo.log
+	assert_output "/dev/null
+$PWD/logs/demo.log
+$PWD/locks/demo.lock
+$PWD/logs/demo.log
+$(grep -o '/proc/[0-9]*/fd$' logs/demo.log)"
+}
+
 @test "what it says cannot be shown: the status stays" {
 	if [ -e /dev/full ]; then
 		run bash -c 'job demo bash -c "echo said; exit 3" 2>/dev/full'
