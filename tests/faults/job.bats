@@ -170,6 +170,7 @@ exit "\$(worst "\${statuses[@]}")"
 @test "5, 16: killed at any moment, the next run works, and what happened is on record" {
 	export LOG_MAX=10 # so that it has more to do
 	killed=0
+	mkdir locks
 	for k in 5 10 20 30 40 50 60 70 80 90 100 120 140 160 200; do
 		command job demo bash -c 'echo said; sleep 0.05' 3>&- 2>/dev/null &
 		sleep "$(printf '0.%03d' "$k")"
