@@ -469,8 +469,9 @@ http_do(struct http *h, const struct http_req *req)
 			http_clock() - h->began + wait > req->max_time))
 			return res;
 		waited += wait;
-		warnx("%.*s: %s; trying again in %.1f s", shown, req->url,
-		    res.why, wait);
+		if (!req->secret)
+			warnx("%.*s: %s; trying again in %.1f s", shown,
+			    req->url, res.why, wait);
 		http_sleep(wait);
 	}
 }

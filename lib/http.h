@@ -77,6 +77,7 @@ struct http_req {
 	 * left, and what it refused with 429.
 	 */
 	bool once;
+	bool secret; /* as the URL is: say nothing of repetitions */
 	double max_wait; /* seconds that all waits together may take */
 	double max_time; /* seconds for all attempts and waits; 0: no matter */
 };
@@ -100,7 +101,8 @@ bool http_is_within(const char *url, const char *domain);
 
 /*
  * Ask, and repeat after no answer, 408, 429, and 5xx: each wait is announced
- * once on standard error, and none is begun that max_wait does not allow.
+ * once on standard error, unless the URL is secret, and none is begun that
+ * max_wait does not allow.
  */
 struct http_res http_do(struct http *, const struct http_req *);
 

@@ -413,9 +413,8 @@ nd_put(struct json_slice s)
 	out.len += s.len;
 }
 
-/* How many bytes from p on are one character of UTF-8; 0 if none are. */
-static size_t
-character(const char *p, size_t left)
+size_t
+nd_character(const char *p, size_t left)
 {
 	char quoted[8] = "\"";
 	struct json_slice s = {quoted, 0};
@@ -449,7 +448,7 @@ nd_put_string(const char *text, size_t len)
 		else if (c < ' ')
 			s.len =
 			    (size_t)snprintf(code, sizeof(code), "\\u%04x", c);
-		else if (c < 0x80 || (n = character(text + i, len - i)) > 0)
+		else if (c < 0x80 || (n = nd_character(text + i, len - i)) > 0)
 			s.s = text + i, s.len = n;
 		else
 			n = 1, s.s = "\xef\xbf\xbd", s.len = 3; /* U+FFFD */

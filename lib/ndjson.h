@@ -72,6 +72,10 @@ void nd_put_int(long long n);
 void nd_put_line(struct json_slice);
 void nd_flush(void);
 
+/* How many of the left bytes from p on are one character of UTF-8 that is not
+ * of ASCII; 0 if none are. */
+size_t nd_character(const char *p, size_t left);
+
 #define ND_INT_SIZE 24
 
 /* A number as text, somewhere in buf; where it begins is returned. */

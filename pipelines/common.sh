@@ -5,6 +5,7 @@
 # amazon.db, .env, spool/, locks/, logs/.  The programs are found beside these scripts,
 # in the source tree or installed, or else in PATH.
 
+unset CDPATH # which makes cd say where it went
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if [ -x "$here/../../../bin/db-load" ]; then
 	PATH=$here/../../../bin:$PATH

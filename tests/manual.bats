@@ -1,10 +1,11 @@
 #!/usr/bin/env bats
 # The manual pages: that they can be read, say what is so, and that what they
 # show works.
+# shellcheck disable=SC2154 # start_sim sets sim
 load helper
 
 programs=(keepa-fetch sp-fetch keepa-flatten badge-diff sales-plan sp-split sales-flatten db-load db-query
-	slack-post clickup-post)
+	slack-post clickup-post job-ping)
 
 setup() {
 	clean_room
@@ -119,12 +120,13 @@ fields() {
 		file=$(page "$name")
 		case $name in
 		sp-fetch) libraries=("$top"/lib/{http,spapi}.c) ;;
-		keepa-fetch | slack-post | clickup-post) libraries=("$top/lib/http.c") ;;
+		keepa-fetch | slack-post | clickup-post | job-ping) libraries=("$top/lib/http.c") ;;
 		db-*) libraries=("$top/lib/db.c") ;;
 		*) libraries=() ;;
 		esac
 		run diff <(settings "${file%.1}.c" "${libraries[@]}") \
-			<(sed -n '/^[.]Sh ENVIRONMENT/,/^[.]Sh EXIT/s/.*Ev \([A-Z_]*\).*/\1/p' "$file" | sort -u)
+			<(sed -n '/^[.]Sh ENVIRONMENT/,/^[.]Sh EXIT/s/.*Ev \([A-Z_ ,]*[A-Z]\).*/\1/p' "$file" |
+				sed 's/ , /\n/g; s/[ ,]*$//' | grep -v '^HEALTHCHECK_URL_' | sort -u)
 		assert_output ''
 	done
 	{
@@ -273,6 +275,7 @@ run_examples() {
 
 @test "every example runs" {
 	start_sim
+	export HEALTHCHECK_URL_HELLO=$sim/ping/hello
 	ln -s "$top/tests" "$top/notify" .
 	some_history
 	for file in "${pages[@]}"; do
