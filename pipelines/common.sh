@@ -35,6 +35,12 @@ setting() {
 	echo "${value:-$2}"
 }
 
+# Where a job was once done there is a database; if it is gone, to make another one
+# would hide that.
+home_is_new() {
+	! compgen -G 'spool/*.gz' && ! compgen -G 'backups/*' && ! grep -qs ' ends: ' logs/*.log
+} >/dev/null
+
 # as_job NAME LOCK,... OPTIONS ARGUMENT...: this script is a job, see there.
 as_job() {
 	# shellcheck disable=SC2086 # the options are several words

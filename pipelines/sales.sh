@@ -257,7 +257,7 @@ deliver_all() {
 	done
 }
 
-db-load --init </dev/null
+! home_is_new || db-load --init </dev/null
 if $show_plan; then
 	plan=spool/preview.$$
 	make_plan

@@ -631,3 +631,22 @@ at() {
 	done
 	[ ! -e ran ]
 }
+
+@test "a new home gets a database, and one that had none has the run on record" {
+	rm -f ../test.db*
+	job demo true
+	assert_success
+	assert_equal "$(runs '[.job, .status]')" '["demo",0]'
+}
+
+@test "--retry: again on the same day, as long as it ends with 75" {
+	for status in 75 75 0 3; do
+		job demo --daily '00:00 UTC' --retry bash -c "echo x >>tried; exit $status"
+	done
+	assert_success # the last one was not started
+	assert_equal "$(wc -l <tried)" 3
+	rm locks/demo.day
+	job demo --daily '00:00 UTC' bash -c 'exit 75'
+	job demo --daily '00:00 UTC' bash -c 'echo x >>tried'
+	assert_equal "$(wc -l <tried)" 3
+}

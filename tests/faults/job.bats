@@ -252,6 +252,7 @@ while os.path.exists("locked"):
 }
 
 @test "a database that is gone is not made anew; one that is not ours is left alone" {
+	job demo true # so this is no new home
 	mv ../test.db ..//away.db
 	rm -f ../test.db-*
 	job demo bash -c 'exit 3'
@@ -269,7 +270,7 @@ while os.path.exists("locked"):
 	assert_success
 	assert_equal "$(wc -l <spool/runs-demo)" 6
 	mv ../away.db ../test.db
-	after_that '3 0 0 0'
+	after_that '0 3 0 0 0'
 }
 
 @test "a database on a full disk" {
@@ -283,7 +284,8 @@ while os.path.exists("locked"):
 }
 
 @test "records that the database refuses for ever do not grow for ever" {
-	mkdir spool
+	mkdir spool logs
+	echo 'demo ends: status 0' >logs/demo.log
 	mv ../test.db ../away.db
 	jq -nc 'range(1500) | {type: "runs", run_id: "demo-\(.)", job: "demo", status: 0}' >spool/runs-demo
 	job demo true
