@@ -661,6 +661,9 @@ today(int64_t now)
 	    strftime(text, sizeof(text), "%Y-%m-%d", &tm) == 0 ||
 	    !when_day(text, strlen(text), &day))
 		errx(EX_SOFTWARE, "cannot tell what day it is");
+	/* Where memory is short it is UTC, without a word. */
+	if (tm.tm_gmtoff != -8 * 3600 && tm.tm_gmtoff != -7 * 3600)
+		errx(EX_TEMPFAIL, "cannot tell what day it is: no memory");
 	return day;
 }
 
