@@ -674,6 +674,11 @@ run(struct table *t, sqlite3_stmt *stmt)
 {
 	int rc = sqlite3_step(stmt);
 
+	/* Its functions of JSON say no, too, where memory is short. */
+	if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+		sqlite3_reset(stmt);
+		rc = sqlite3_step(stmt);
+	}
 	if (rc == SQLITE_DONE || rc == SQLITE_ROW) {
 		sqlite3_reset(stmt);
 		return true;
