@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/conf.h"
+#include "lib/ndjson.h"
 
 #define HIDE_MIN 4 /* bytes of a secret that give something away */
 #define BOM "\xef\xbb\xbf" /* which editors of Windows begin a file with */
@@ -121,7 +122,7 @@ check_private(int fd, const char *path)
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
-		err(EX_CONFIG, "cannot read '%s'", path);
+		err(nd_status(EX_CONFIG), "cannot read '%s'", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		errx(EX_CONFIG, "'%s' belongs to somebody else", path);
 	if (st.st_mode & (S_IRWXG | S_IRWXO))
@@ -144,7 +145,7 @@ load(void)
 	if ((fp = fopen(path, "r")) == NULL) {
 		if (errno == ENOENT)
 			return;
-		err(EX_CONFIG, "cannot read '%s'", path);
+		err(nd_status(EX_CONFIG), "cannot read '%s'", path);
 	}
 	check_private(fileno(fp), path);
 	while (getline(&line, &cap, fp) != -1) {
@@ -154,8 +155,8 @@ load(void)
 			errx(EX_CONFIG, "%s:%lu: not of the form NAME=value",
 			    path, lineno);
 	}
-	if (ferror(fp))
-		err(EX_CONFIG, "cannot read '%s'", path);
+	if (!feof(fp)) /* or what is left of it would not count */
+		err(nd_status(EX_CONFIG), "cannot read '%s'", path);
 	free(line);
 	fclose(fp);
 }
@@ -169,8 +170,12 @@ read_file(const char *name, const char *path)
 	FILE *fp;
 
 	if ((fp = fopen(path, "r")) == NULL)
-		err(EX_CONFIG, "%s_FILE: cannot open '%s'", name, path);
-	if (getline(&line, &cap, fp) == -1)
+		err(nd_status(EX_CONFIG), "%s_FILE: cannot open '%s'", name,
+		    path);
+	if (getline(&line, &cap, fp) == -1 && !feof(fp))
+		err(nd_status(EX_CONFIG), "%s_FILE: cannot read '%s'", name,
+		    path);
+	if (line == NULL || *line == '\0')
 		errx(EX_CONFIG, "%s_FILE: '%s' is empty", name, path);
 	line[strcspn(line, "\r\n")] = '\0';
 	keep(&given, name, line);
