@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # used by tests; top: from helper.bash
 # faults.bash - loaded by the tests of faults: what breaks, and at which call.
 load ../helper
 
@@ -28,8 +29,8 @@ fault() {
 some_records() {
 	python3 "$top/tests/sim/products.py" --count 3 --size 3000 --polls 2 --seed 1 >products
 	keepa-flatten --no-raw <products >flat
-	badge-diff <flat >diff
-	grep asin_current_state diff >states
+	badge-diff <flat >changes
+	grep asin_current_state changes >states
 	python3 "$top/tests/sim/sales.py" --asins 3 --date 2026-11-18 --gzip >document.gz
 	touch -d 2026-11-21T12:00:00Z document.gz
 	sp-split document.gz >rows
