@@ -432,7 +432,8 @@ want_days(void)
 	}
 }
 
-/* What is unfinished; but of two for a day the other is not asked for, too. */
+/* What is unfinished; but of two for a day the other is not asked for, too, and
+ * what a fast clock has planned waits until its day is over. */
 static void
 resume(void)
 {
@@ -441,7 +442,8 @@ resume(void)
 	for (size_t i = 0; i < plan.ledger.n; i++) {
 		const struct request *old = &plan.ledger.v[i];
 
-		if (old->stage != ASKED && old->stage != TO_ASK)
+		if (old->stage != ASKED &&
+		    (old->stage != TO_ASK || old->day >= plan.today))
 			continue;
 		if (old->stage == ASKED || last == NULL || !same_day(last, old))
 			*add(&plan.todo) = *old;
