@@ -642,7 +642,7 @@ begin(void)
 {
 	if (load.pending++ > 0)
 		return;
-	load.began = when_now();
+	load.began = when_ticks();
 	db_exec(load.db, "BEGIN IMMEDIATE");
 }
 
@@ -769,7 +769,7 @@ take(const struct json_members *m)
 		t->records++;
 	else
 		t->refused++;
-	if (load.pending >= BATCH || when_now() > load.began + OPEN_MAX_S)
+	if (load.pending >= BATCH || when_ticks() > load.began + OPEN_MAX_S)
 		commit(NULL);
 }
 
