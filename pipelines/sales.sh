@@ -146,6 +146,7 @@ fetch_all() {
 	local market pids=() progress=''
 	time_left=$((timeout - (SECONDS - began) - timeout / 20))
 	[ "$time_left" -ge 1 ] || time_left=1
+	[ "$time_left" -le "$timeout" ] || time_left=$timeout # the clock was set back
 	markets=()
 	while read -r market; do
 		markets+=("$market")
