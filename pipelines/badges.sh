@@ -20,10 +20,7 @@ view=due_asins
 case ${1:-} in
 '') ;;
 --all) view=watchlist ;;
---help)
-	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-	exit
-	;;
+--help) show_help ;;
 *)
 	say "unknown argument '$1'; see --help"
 	exit 64

@@ -34,10 +34,7 @@ while [ $# -gt 0 ]; do
 	--*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
 	esac
 	case $1 in
-	--help)
-		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-		exit
-		;;
+	--help) show_help ;;
 	--plan | --resume)
 		[ "$1" = --plan ] && show_plan=true || mode=resume
 		shift
@@ -262,8 +259,8 @@ db-load --init </dev/null
 if $show_plan; then
 	plan=spool/preview.$$
 	make_plan
-	list_plan
-	tell_plan
+	list_plan || full
+	tell_plan || full
 	exit "$status"
 fi
 as_job sales sales "--timeout $((timeout + 60))" "${arguments[@]}"
