@@ -59,6 +59,10 @@ check-san:
 	tests/run.sh --as-built $(FILES)
 	$(MAKE) clean
 
+# What breaks, at each call of the system and each allocation: half an hour.
+faults: all
+	FAULT_STEP=1 tests/run.sh --as-built tests/faults/*.bats
+
 # Parsers against what nobody would write, for so many seconds each.
 FUZZ_TIME = 600
 fuzz:
@@ -137,4 +141,4 @@ clean:
 	rm -rf build
 
 -include $(wildcard */*.d)
-.PHONY: all check check-san fuzz bench lint install uninstall deb check-deb clean
+.PHONY: all check check-san faults fuzz bench lint install uninstall deb check-deb clean

@@ -299,14 +299,21 @@ take_part(void *arg, const char *name, bool element, struct json_slice val)
 }
 
 static void
-begin_answer(void *arg)
+clear_answer(void)
 {
-	(void)arg;
 	split_reset(f.split);
 	f.tokens = keepa_envelope_of("", 0);
 	f.unreadable = false;
 	f.no_document = NULL;
 	when_text(when_now(), f.fetched_at);
+}
+
+static void
+begin_answer(void *arg)
+{
+	(void)arg;
+	run_check_clock(f.http, "Keepa");
+	clear_answer();
 }
 
 /* What came of the answer goes on before the rest is waited for. */
@@ -504,13 +511,14 @@ ask(struct item *items, size_t n)
 
 	f.batch = items;
 	f.batch_n = n;
-	begin_answer(NULL);
+	clear_answer();
 	when_text(when_now(), started);
 	make_url(url, items, n);
 	res = http_do(f.http, &req);
 	f.waited += res.waited;
 	f.tokens_at = http_clock();
 
+	run_check_clock(f.http, "Keepa");
 	judge_content(&res);
 	f.key_works |= res.outcome == HTTP_OK;
 	if (res.outcome == HTTP_OK)

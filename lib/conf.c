@@ -23,6 +23,15 @@ static struct setting *from_file; /* of .env; the last of a name is first */
 static struct setting *given; /* read from NAME_FILE */
 static bool loaded;
 
+/* For a file that cannot be read: want of memory or descriptors may pass. */
+static int
+status(void)
+{
+	return errno == ENOMEM || errno == EMFILE || errno == ENFILE
+	    ? EX_TEMPFAIL
+	    : EX_CONFIG;
+}
+
 static void
 keep(struct setting **list, const char *name, const char *value)
 {
@@ -121,7 +130,7 @@ check_private(int fd, const char *path)
 	struct stat st;
 
 	if (fstat(fd, &st) == -1)
-		err(EX_CONFIG, "cannot read '%s'", path);
+		err(status(), "cannot read '%s'", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		errx(EX_CONFIG, "'%s' belongs to somebody else", path);
 	if (st.st_mode & (S_IRWXG | S_IRWXO))
@@ -144,7 +153,7 @@ load(void)
 	if ((fp = fopen(path, "r")) == NULL) {
 		if (errno == ENOENT)
 			return;
-		err(EX_CONFIG, "cannot read '%s'", path);
+		err(status(), "cannot read '%s'", path);
 	}
 	check_private(fileno(fp), path);
 	while (getline(&line, &cap, fp) != -1) {
@@ -154,8 +163,8 @@ load(void)
 			errx(EX_CONFIG, "%s:%lu: not of the form NAME=value",
 			    path, lineno);
 	}
-	if (ferror(fp))
-		err(EX_CONFIG, "cannot read '%s'", path);
+	if (!feof(fp)) /* or what is left of it would not count */
+		err(status(), "cannot read '%s'", path);
 	free(line);
 	fclose(fp);
 }
@@ -169,9 +178,12 @@ read_file(const char *name, const char *path)
 	FILE *fp;
 
 	if ((fp = fopen(path, "r")) == NULL)
-		err(EX_CONFIG, "%s_FILE: cannot open '%s'", name, path);
-	if (getline(&line, &cap, fp) == -1)
+		err(status(), "%s_FILE: cannot open '%s'", name, path);
+	if (getline(&line, &cap, fp) == -1) {
+		if (!feof(fp))
+			err(status(), "%s_FILE: cannot read '%s'", name, path);
 		errx(EX_CONFIG, "%s_FILE: '%s' is empty", name, path);
+	}
 	line[strcspn(line, "\r\n")] = '\0';
 	keep(&given, name, line);
 	free(line);

@@ -176,12 +176,12 @@ migrate(sqlite3 *db)
 static void
 use_wal(sqlite3 *db)
 {
-	int64_t until = when_now() + BUSY_MS / 1000;
+	int64_t until = when_ticks() + BUSY_MS / 1000;
 	int rc;
 
 	while ((rc = sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL,
 		    NULL)) == SQLITE_BUSY &&
-	    when_now() < until)
+	    when_ticks() < until)
 		sqlite3_sleep(10);
 	if (rc != SQLITE_OK)
 		db_fail(db, "use");

@@ -119,7 +119,7 @@ http_new(void)
 
 	if (h == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
 	    (h->curl = curl_easy_init()) == NULL)
-		errx(EX_SOFTWARE, "cannot start libcurl");
+		errx(EX_TEMPFAIL, "cannot start libcurl");
 	h->head.max = HEAD_MAX;
 	h->body.max = HTTP_BODY_MAX;
 	h->connect_timeout = conf_number("HTTP_CONNECT_TIMEOUT", 1, 600, 30);
@@ -244,6 +244,14 @@ http_is_within(const char *url, const char *domain)
 	return is;
 }
 
+/* Set what libcurl copies: where memory is short, it would go on without. */
+static void
+set_text(CURL *curl, CURLoption option, const char *text)
+{
+	if (curl_easy_setopt(curl, option, text) != CURLE_OK)
+		errx(EX_TEMPFAIL, "cannot hold a request");
+}
+
 /* What libcurl may speak: nothing but what http_check_url lets through. */
 static void
 allow_protocols(CURL *curl, const char *url)
@@ -252,13 +260,13 @@ allow_protocols(CURL *curl, const char *url)
 	bool plain = t.plain && t.local;
 
 #if LIBCURL_VERSION_NUM >= 0x075500
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
+	set_text(curl, CURLOPT_PROTOCOLS_STR, plain ? "http" : "https");
 #else
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS,
 	    plain ? (long)CURLPROTO_HTTP : (long)CURLPROTO_HTTPS);
 #endif
 	if (t.local) /* is not reached by way of a proxy */
-		curl_easy_setopt(curl, CURLOPT_PROXY, "");
+		set_text(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -292,7 +300,7 @@ clean_handle(struct http *h)
 	}
 	curl_easy_cleanup(h->curl);
 	if ((h->curl = curl_easy_init()) == NULL)
-		errx(EX_SOFTWARE, "cannot start libcurl");
+		errx(EX_TEMPFAIL, "cannot start libcurl");
 	h->suspect = false;
 	return h->curl;
 }
@@ -320,18 +328,17 @@ attempt(struct http *h, const struct http_req *req)
 	h->begun = h->refused = false;
 	h->error[0] = '\0';
 	allow_protocols(c, req->url);
-	curl_easy_setopt(c, CURLOPT_URL, req->url);
+	set_text(c, CURLOPT_URL, req->url);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
-	curl_easy_setopt(
-	    c, CURLOPT_USERAGENT, "sellerpipe/" SELLERPIPE_VERSION);
+	set_text(c, CURLOPT_USERAGENT, "sellerpipe/" SELLERPIPE_VERSION);
 	if (req->body != NULL) {
 		curl_easy_setopt(
 		    c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->len);
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, req->body);
 	}
 	if (req->method != NULL)
-		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, req->method);
-	curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, req->raw ? NULL : "gzip");
+		set_text(c, CURLOPT_CUSTOMREQUEST, req->method);
+	set_text(c, CURLOPT_ACCEPT_ENCODING, req->raw ? NULL : "gzip");
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, h->connect_timeout);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
 	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, h->stall_timeout);
@@ -361,7 +368,7 @@ has_left(CURL *curl)
 	return bytes > 0;
 }
 
-/* Failures of a network, which may not be there the next time. */
+/* Failures of a network, or of ours, which may not be there the next time. */
 static bool
 passing(CURLcode rc)
 {
@@ -370,7 +377,8 @@ passing(CURLcode rc)
 	    rc == CURLE_OPERATION_TIMEDOUT || rc == CURLE_GOT_NOTHING ||
 	    rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR ||
 	    rc == CURLE_PARTIAL_FILE || rc == CURLE_HTTP2 ||
-	    rc == CURLE_HTTP2_STREAM || rc == CURLE_SSL_CONNECT_ERROR;
+	    rc == CURLE_HTTP2_STREAM || rc == CURLE_SSL_CONNECT_ERROR ||
+	    rc == CURLE_OUT_OF_MEMORY;
 }
 
 static enum http_outcome

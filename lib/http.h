@@ -82,7 +82,7 @@ struct http_req {
 	double max_time; /* seconds for all attempts and waits; 0: no matter */
 };
 
-/* Exit with 70 if libcurl cannot be had. */
+/* Exit with 75 if libcurl cannot be had: there is no memory for it. */
 struct http *http_new(void);
 void http_free(struct http *);
 

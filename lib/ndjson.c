@@ -74,6 +74,14 @@ nd_option(int c, char *argv[], const char *usage)
 	exit(nd_finish());
 }
 
+int
+nd_status(int otherwise)
+{
+	bool passing = errno == ENOMEM || errno == EMFILE || errno == ENFILE;
+
+	return passing ? EX_TEMPFAIL : otherwise;
+}
+
 struct nd_in *
 nd_open(const char *path)
 {
@@ -82,7 +90,7 @@ nd_open(const char *path)
 	in->name = path == NULL ? "stdin" : path;
 	in->fd = path == NULL ? STDIN_FILENO : open(path, O_RDONLY);
 	if (in->fd == -1)
-		err(EX_USAGE, "cannot open '%s'", path);
+		err(nd_status(EX_USAGE), "cannot open '%s'", path);
 	in->cap = IN_BLOCK;
 	in->buf = must(malloc(in->cap));
 	in->idle_ms = -1;

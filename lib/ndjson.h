@@ -23,6 +23,10 @@ struct nd_in;
  */
 _Noreturn void nd_option(int c, char *argv[], const char *usage);
 
+/* The status for a file that cannot be opened, by errno: 75 for want of memory
+ * or descriptors, which may be there the next time; or else the one given. */
+int nd_status(int otherwise);
+
 /* Open path, or standard input if path is NULL; exit with 64 if it cannot be
  * opened.  nd_close frees it. */
 struct nd_in *nd_open(const char *path);

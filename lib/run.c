@@ -4,10 +4,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <curl/curl.h> /* how it reads dates */
+
 #include "lib/http.h"
 #include "lib/ndjson.h"
 #include "lib/run.h"
 #include "lib/when.h"
+
+#define APART_MAX (12 * 3600) /* seconds; no time zone is further off */
 
 static char id[64];
 static long long records;
@@ -77,6 +81,22 @@ run_health(const char *service, double began, bool ok, const char *detail)
 	nd_field_int("latency_ms", (long long)(1000 * (http_clock() - began)));
 	nd_field_str("detail", detail);
 	nd_puts("}\n");
+}
+
+void
+run_check_clock(struct http *h, const char *whose)
+{
+	const char *date = http_header(h, "Date");
+	time_t theirs = date == NULL ? -1 : curl_getdate(date, NULL);
+	int64_t ahead = when_now() - (int64_t)theirs;
+
+	if (theirs == -1 || (ahead <= APART_MAX && ahead >= -APART_MAX))
+		return;
+	warnx("the clock here is %.1f days %s %s's: set it right, and run this "
+	      "again",
+	    (double)(ahead < 0 ? -ahead : ahead) / 86400,
+	    ahead < 0 ? "behind" : "ahead of", whose);
+	run_stop(EX_TEMPFAIL);
 }
 
 _Noreturn void

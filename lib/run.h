@@ -28,6 +28,15 @@ void run_count(long long n);
  * of http_clock. */
 void run_health(const char *service, double began, bool ok, const char *detail);
 
+/*
+ * End the program with 75 if its clock and that of the last answer's Date are
+ * more than half a day apart: what it would write now would be older, or newer,
+ * than it is, and newer records of the same things would not count.  whose is a
+ * name for messages.
+ */
+struct http;
+void run_check_clock(struct http *, const char *whose);
+
 /* End the program with this status, or with 74 if standard output fails, and
  * without an `end`. */
 _Noreturn void run_stop(int status);

@@ -15,6 +15,7 @@
 #include <curl/curl.h> /* how it reads dates */
 
 #include "lib/conf.h"
+#include "lib/ndjson.h"
 #include "lib/run.h"
 #include "lib/spapi.h"
 #include "lib/when.h"
@@ -71,7 +72,7 @@ open_state(void)
 
 	sp.state = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (sp.state == -1)
-		err(EX_IOERR, "cannot open '%s'", path);
+		err(nd_status(EX_IOERR), "cannot open '%s'", path);
 }
 
 /* The buckets as the file has them.  What it does not have, or not rightly, is
@@ -399,6 +400,7 @@ need_token(const struct market *market)
 	req.len = strlen(form + 1);
 	sp.calls++;
 	res = http_do(sp.http, &req);
+	run_check_clock(sp.http, "Amazon");
 	take_token(i, &res);
 }
 

@@ -165,3 +165,12 @@ when_now(void)
 {
 	return (int64_t)time(NULL);
 }
+
+int64_t
+when_ticks(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec;
+}

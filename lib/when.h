@@ -35,4 +35,7 @@ bool when_day(const char *text, size_t len, int64_t *day);
 /* The clock. */
 int64_t when_now(void);
 
+/* Seconds for durations, of a clock that nobody sets. */
+int64_t when_ticks(void);
+
 #endif

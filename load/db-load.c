@@ -642,7 +642,7 @@ begin(void)
 {
 	if (load.pending++ > 0)
 		return;
-	load.began = when_now();
+	load.began = when_ticks();
 	db_exec(load.db, "BEGIN IMMEDIATE");
 }
 
@@ -674,6 +674,11 @@ run(struct table *t, sqlite3_stmt *stmt)
 {
 	int rc = sqlite3_step(stmt);
 
+	/* Its functions of JSON say no, too, where memory is short. */
+	if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+		sqlite3_reset(stmt);
+		rc = sqlite3_step(stmt);
+	}
 	if (rc == SQLITE_DONE || rc == SQLITE_ROW) {
 		sqlite3_reset(stmt);
 		return true;
@@ -764,7 +769,7 @@ take(const struct json_members *m)
 		t->records++;
 	else
 		t->refused++;
-	if (load.pending >= BATCH || when_now() > load.began + OPEN_MAX_S)
+	if (load.pending >= BATCH || when_ticks() > load.began + OPEN_MAX_S)
 		commit(NULL);
 }
 

@@ -20,10 +20,7 @@ view=due_asins
 case ${1:-} in
 '') ;;
 --all) view=watchlist ;;
---help)
-	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-	exit
-	;;
+--help) show_help ;;
 *)
 	say "unknown argument '$1'; see --help"
 	exit 64
@@ -123,6 +120,9 @@ while next_hundred; do
 	tell
 	$more || break
 done
-find spool -name '*.gz' -mtime "+$(setting SPOOL_DAYS 14)" -exec rm -f {} +
+# But not by a clock that Keepa's may not agree with.
+if [ "$status" -eq 0 ] || [ "$status" -eq 65 ]; then
+	find spool -name '*.gz' -mtime "+$(setting SPOOL_DAYS 14)" -exec rm -f {} +
+fi
 did "$looked"
 exit "$status"

@@ -24,6 +24,17 @@ say() {
 	echo "${0##*/}: $*" >&2
 }
 
+full() {
+	say "cannot write to standard output"
+	exit 74
+}
+
+# show_help: what stands at the head of the script; and that is all.
+show_help() {
+	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" || full
+	exit 0
+}
+
 # setting NAME DEFAULT: a setting that is no secret, from the environment or
 # .env, which the programs read for themselves.
 setting() {

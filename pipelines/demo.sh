@@ -14,7 +14,7 @@ top=$PWD
 home=${1:-demo}
 case $home in
 --help)
-	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" || exit 74
 	exit
 	;;
 esac

@@ -20,10 +20,7 @@ for argument; do
 	case $argument in
 	--no-network) network=false ;;
 	--json) json=true ;;
-	--help)
-		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-		exit
-		;;
+	--help) show_help ;;
 	*)
 		echo "doctor.sh: unknown argument '$argument'; see --help" >&2
 		exit 64

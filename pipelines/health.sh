@@ -21,10 +21,7 @@ set -euo pipefail
 
 case ${1:-} in
 '') ;;
---help)
-	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-	exit
-	;;
+--help) show_help ;;
 *)
 	say "unknown argument '$1'; see --help"
 	exit 64

@@ -24,10 +24,7 @@ while [ $# -gt 0 ]; do
 		within=${2:?"--alert-within needs a number of hours"}
 		shift 2
 		;;
-	--help)
-		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-		exit
-		;;
+	--help) show_help ;;
 	-*)
 		say "unknown option '$1'; see --help"
 		exit 64

@@ -34,10 +34,7 @@ while [ $# -gt 0 ]; do
 	--*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
 	esac
 	case $1 in
-	--help)
-		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-		exit
-		;;
+	--help) show_help ;;
 	--plan | --resume)
 		[ "$1" = --plan ] && show_plan=true || mode=resume
 		shift
@@ -146,6 +143,7 @@ fetch_all() {
 	local market pids=() progress=''
 	time_left=$((timeout - (SECONDS - began) - timeout / 20))
 	[ "$time_left" -ge 1 ] || time_left=1
+	[ "$time_left" -le "$timeout" ] || time_left=$timeout # the clock was set back
 	markets=()
 	while read -r market; do
 		markets+=("$market")
@@ -261,8 +259,8 @@ deliver_all() {
 if $show_plan; then
 	plan=spool/preview.$$
 	make_plan
-	list_plan
-	tell_plan
+	list_plan || full
+	tell_plan || full
 	exit "$status"
 fi
 as_job sales sales "--timeout $((timeout + 60))" "${arguments[@]}"

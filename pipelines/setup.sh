@@ -157,7 +157,7 @@ for arg; do
 	--dev) levels='run test dev opt' ;;
 	--print) print=1 ;;
 	--help)
-		echo 'usage: setup.sh [--test | --dev] [--print]'
+		echo 'usage: setup.sh [--test | --dev] [--print]' || exit 74
 		exit
 		;;
 	*)

@@ -22,10 +22,7 @@ show=false
 case ${1:-} in
 '') ;;
 --print) show=true ;;
---help)
-	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-	exit
-	;;
+--help) show_help ;;
 *)
 	say "unknown argument '$1'; see --help"
 	exit 64

@@ -14,10 +14,6 @@ set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
-usage() {
-	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-}
-
 wrong() {
 	say "$*; see --help"
 	exit 64
@@ -46,13 +42,17 @@ change() { # change JQ-OBJECT: of the ASINs named
 }
 
 list() {
+	local statuses=(0 0 0)
 	db-query watchlist | jq -nr '["market", "asin", "priority", "every", "status", "last look", "title"],
 		(inputs | [.marketplace, .asin, .priority, .monitoring_frequency, .status // "never seen",
 		 .last_updated // "-", ((.label // .product_title // "-") | explode
 			| map(select(. >= 32 and (. < 127 or . > 159) and (. < 8203 or . > 8207)
 				and (. < 8232 or . > 8238) and (. < 8288 or . > 8303))) | implode | .[:50])])
 		| @tsv' |
-		awk -F '\t' '{ printf "%-7s %-11s %-9s %-6s %-11s %-21s %s\n", $1, $2, $3, $4, $5, $6, $7 }'
+		awk -F '\t' '{ printf "%-7s %-11s %-9s %-6s %-11s %-21s %s\n", $1, $2, $3, $4, $5, $6, $7 }' ||
+		statuses=("${PIPESTATUS[@]}")
+	[ "${statuses[2]}" -eq 0 ] || full
+	return "$(worst "${statuses[@]}")"
 }
 
 action=${1:---help}
@@ -90,6 +90,6 @@ add)
 	;;
 remove) change '{"op": "update", "is_active": false}' ;;
 list) list ;;
---help | help) usage ;;
+--help | help) show_help ;;
 *) wrong "unknown action '$action'" ;;
 esac

@@ -741,8 +741,8 @@ plain.db'
 		"{\"type\":\"runs\",\"run_id\":\"$evil\",\"$evil\":\"x\",\"job) --\":\"x\",\"\\\"\":1}" \
 		"{\"type\":\"runs\",\"op\":\"delete\",\"run_id\":\"x' OR '1'='1\"}"
 	run -0 db-query runs --order run_id
-	assert_output "{\"type\":\"runs\",\"run_id\":\"$evil\",\"program\":null,\"job\":\"$evil2\",\"version\":null,\"started_at\":null,\"finished_at\":null,\"status\":null,\"records\":null,\"host\":\"?1 @t %s %w\"}
-{\"type\":\"runs\",\"run_id\":\"there\",\"program\":null,\"job\":null,\"version\":null,\"started_at\":null,\"finished_at\":null,\"status\":null,\"records\":null,\"host\":null}"
+	assert_output "{\"type\":\"runs\",\"run_id\":\"$evil\",\"program\":null,\"job\":\"$evil2\",\"version\":null,\"started_at\":null,\"finished_at\":null,\"status\":null,\"records\":null,\"host\":\"?1 @t %s %w\",\"stages\":null,\"error\":null}
+{\"type\":\"runs\",\"run_id\":\"there\",\"program\":null,\"job\":null,\"version\":null,\"started_at\":null,\"finished_at\":null,\"status\":null,\"records\":null,\"host\":null,\"stages\":null,\"error\":null}"
 	run -0 db-query tracked_asins
 	assert_output ''
 }

@@ -52,7 +52,7 @@ for name, in sqlite3.connect("test.db").execute("""SELECT name FROM sqlite_maste
 		assert_equal "$stderr" ''
 	done
 	run -0 db-query runs
-	assert_output '{"type":"runs","run_id":"a","program":null,"job":null,"version":null,"started_at":null,"finished_at":null,"status":null,"records":null,"host":null}'
+	assert_output '{"type":"runs","run_id":"a","program":null,"job":null,"version":null,"started_at":null,"finished_at":null,"status":null,"records":null,"host":null,"stages":null,"error":null}'
 }
 
 ### Conditions

@@ -432,7 +432,8 @@ want_days(void)
 	}
 }
 
-/* What is unfinished; but of two for a day the other is not asked for, too. */
+/* What is unfinished; but of two for a day the other is not asked for, too, and
+ * what a fast clock has planned waits until its day is over. */
 static void
 resume(void)
 {
@@ -441,7 +442,8 @@ resume(void)
 	for (size_t i = 0; i < plan.ledger.n; i++) {
 		const struct request *old = &plan.ledger.v[i];
 
-		if (old->stage != ASKED && old->stage != TO_ASK)
+		if (old->stage != ASKED &&
+		    (old->stage != TO_ASK || old->day >= plan.today))
 			continue;
 		if (old->stage == ASKED || last == NULL || !same_day(last, old))
 			*add(&plan.todo) = *old;
@@ -661,6 +663,9 @@ today(int64_t now)
 	    strftime(text, sizeof(text), "%Y-%m-%d", &tm) == 0 ||
 	    !when_day(text, strlen(text), &day))
 		errx(EX_SOFTWARE, "cannot tell what day it is");
+	/* Where memory is short it is UTC, without a word. */
+	if (tm.tm_gmtoff != -8 * 3600 && tm.tm_gmtoff != -7 * 3600)
+		errx(EX_TEMPFAIL, "cannot tell what day it is: no memory");
 	return day;
 }
 

@@ -70,7 +70,7 @@ split(const char *path)
 	FILE *f = fopen(path, "rb");
 
 	if (f == NULL || fstat(fileno(f), &st) == -1)
-		err(EX_IOERR, "cannot open '%s'", path);
+		err(nd_status(EX_IOERR), "cannot open '%s'", path);
 	snprintf(name, sizeof(name), "%s", slash == NULL ? path : slash + 1);
 	r = report_begin(&whatever, name, when_text(st.st_mtime, fetched_at));
 	read_file(r, f, path);

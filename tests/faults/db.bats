@@ -111,7 +111,7 @@ again() {
 	state test.db >made
 	for call in pwrite64 fdatasync ftruncate unlink; do
 		step=1
-		[ $call != pwrite64 ] || step=5 # most of them write the pages of the tables
+		[ $call != pwrite64 ] || step=${FAULT_STEP:-5} # most of them write the pages of the tables
 		for ((k = 1; ; k += step)); do
 			rm -f test.db*
 			code=0
@@ -153,12 +153,12 @@ breaks() {
 
 @test "a full disk is 74 wherever it shows, and nothing half-done is left" {
 	needs_strace
-	breaks pwrite64 ENOSPC 2 '(database or disk is full|disk I/O error)'
+	breaks pwrite64 ENOSPC "${FAULT_STEP:-2}" '(database or disk is full|disk I/O error)'
 }
 
 @test "a disk that fails to write is 74" {
 	needs_strace
-	breaks pwrite64 EIO 7 'disk I/O error'
+	breaks pwrite64 EIO "${FAULT_STEP:-7}" 'disk I/O error'
 }
 
 @test "what the disk did not confirm is never reported as done" {
