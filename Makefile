@@ -75,7 +75,8 @@ lint:
 
 # The pipelines and what they need go together, as they stand here.
 LIBDIR = $(PREFIX)/lib/sellerpipe
-JOBS   = pipelines/job pipelines/badges.sh pipelines/replay.sh pipelines/track.sh pipelines/sales.sh
+JOBS   = pipelines/job pipelines/badges.sh pipelines/replay.sh pipelines/track.sh pipelines/sales.sh \
+	pipelines/backup.sh pipelines/restore.sh pipelines/prune.sh
 install: all
 	mkdir -p $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 \
 		$(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
