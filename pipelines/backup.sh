@@ -31,19 +31,22 @@ number() { # number NAME DEFAULT: of a setting that has to be one
 	echo "$((10#$value))"
 }
 
-# Of names, those that are kept; what has no time that exists is none of ours.
-keep() {
+# sort_out kept|old: of names, those that are; what has no time that exists is neither.
+sort_out() {
 	local daily weekly monthly
-	daily=$(number KEEP_DAILY 7) weekly=$(number KEEP_WEEKLY 4) monthly=$(number KEEP_MONTHLY 12)
-	jq -Rrn --argjson days "$daily" --argjson weeks "$weekly" --argjson months "$monthly" '
+	daily=$(number KEEP_DAILY 7)
+	weekly=$(number KEEP_WEEKLY 4)
+	monthly=$(number KEEP_MONTHLY 12)
+	jq -Rrn --arg which "$1" --argjson days "$daily" --argjson weeks "$weekly" --argjson months "$monthly" '
 		def form: "%Y%m%dT%H%M%SZ";
 		def last_of_each(f; $n): group_by(f) | map(max_by(.at)) | sort_by(.at) | reverse | .[:$n];
 		[inputs | . as $name | capture("(^|/)amazon-(?<t>[0-9]{8}T[0-9]{6}Z)\\.db\\.gz$").t | . as $t
 			| try strptime(form) catch empty | mktime
 			| select(strftime(form) == $t) | {$name, at: .}]
-		| last_of_each(.at | strftime("%F"); $days) + last_of_each(.at | strftime("%G %V"); $weeks)
+		| (last_of_each(.at | strftime("%F"); $days) + last_of_each(.at | strftime("%G %V"); $weeks)
 			+ last_of_each(.at | strftime("%Y %m"); $months) + [max_by(.at) | values]
-		| unique_by(.at)[].name'
+			| unique_by(.at)) as $kept
+		| if $which == "kept" then $kept else sort_by(.at) - $kept end | .[].name'
 }
 
 list() {
@@ -60,7 +63,7 @@ case ${1:-} in
 	exit
 	;;
 --keep)
-	keep
+	sort_out kept
 	exit
 	;;
 --help)
@@ -73,7 +76,7 @@ case ${1:-} in
 	;;
 esac
 as_job backup backup "--timeout 3600"
-keep </dev/null # are the settings in order?
+sort_out kept </dev/null # are the settings in order?
 mkdir -p "$dir" && [ -w "$dir" ] || exit 78
 snapshot=$dir/snapshot.db
 rm -f "$snapshot" "$snapshot".*
@@ -108,10 +111,10 @@ has_all() {
 
 remove_old() {
 	local old
-	backups | keep >"$snapshot.keep"
+	backups | sort_out old >"$snapshot.old"
 	while read -r old; do
-		rm -f "$old"
-	done < <(backups | grep -vxF -f "$snapshot.keep" -e "$name")
+		[ "$old" = "$name" ] || rm -f "$old"
+	done <"$snapshot.old"
 }
 
 check_room
