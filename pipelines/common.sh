@@ -130,8 +130,11 @@ database() {
 # The backups, oldest first, and when one of them was begun, in seconds; files with
 # other names are none of ours.
 backups() {
-	find "$(setting BACKUP_DIR backups)" -maxdepth 1 -name 'amazon-*.db.gz' 2>/dev/null |
-		grep -E '/amazon-[0-9]{8}T[0-9]{6}Z\.db\.gz$' | LC_ALL=C sort
+	local dir
+	dir=$(setting BACKUP_DIR backups)
+	[ -d "$dir" ] || return 0
+	find "$dir" -maxdepth 1 -name 'amazon-*.db.gz' |
+		sed -nE '/\/amazon-[0-9]{8}T[0-9]{6}Z\.db\.gz$/p' | LC_ALL=C sort
 }
 
 backup_time() {
