@@ -14,7 +14,7 @@
 
 #define CACHE "PRAGMA cache_size = -65536" /* KiB: a check looks everywhere */
 
-/* Where a file says how it is written, and that it is not ahead (WAL). */
+/* Where a file says how it is written, and that there is no -wal. */
 #define FORMAT_AT 18
 #define FORMAT "\1\1"
 
@@ -86,7 +86,7 @@ open_part(const char *part)
 
 	/* Nobody else uses it, and what is not finished is thrown away. */
 	db_exec(db,
-	    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; "
+	    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; "
 	    "PRAGMA synchronous = OFF");
 	return db;
 }
@@ -151,6 +151,19 @@ check_part(const char *part, const char *of)
 	db_close(db);
 }
 
+/* That nothing is ahead of it: who opens it makes no other file. */
+static void
+put_format(const struct copy *c)
+{
+	ssize_t n;
+
+	do
+		n = pwrite(c->fd, FORMAT, 2, FORMAT_AT);
+	while (n == -1 && errno == EINTR);
+	if (n != 2)
+		fail("write", c->part);
+}
+
 void
 copy_make(struct copy *c, sqlite3 *db, const char *file)
 {
@@ -158,8 +171,7 @@ copy_make(struct copy *c, sqlite3 *db, const char *file)
 	c->part = joined(file, ".part");
 	c->fd = claim(c->part);
 	copy_pages(db, c->part);
-	if (pwrite(c->fd, FORMAT, 2, FORMAT_AT) != 2)
-		fail("write", c->part);
+	put_format(c);
 	check_part(c->part, sqlite3_db_filename(db, "main"));
 	if (fsync(c->fd) == -1)
 		fail("write", c->part);

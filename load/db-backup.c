@@ -195,8 +195,15 @@ keep_others_out(const char *file)
 static void
 link_too(const char *from, const char *to)
 {
-	if (link(from, to) == -1 && errno != ENOENT && !is_same(from, to))
-		err(db_errno(errno), "cannot put '%s' aside as '%s'", from, to);
+	int error;
+
+	if (link(from, to) == 0 || errno == ENOENT)
+		return;
+	error = errno;
+	if (is_same(from, to))
+		return;
+	errno = error;
+	err(db_errno(error), "cannot put '%s' aside as '%s'", from, to);
 }
 
 /* What SQLite keeps beside a database, and what it would take for the new one's
