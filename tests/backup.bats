@@ -124,11 +124,9 @@ amazon-20260105T000000Z.db.gz"
 
 @test "what has another name is never touched" {
 	mkdir backups
-	cd backups
 	others=(notes.txt amazon.db.gz amazon-20240101T000000Z.db amazon-20260231T000000Z.db.gz amazon-x.db.gz
 		my-amazon-20240101T000000Z.db.gz 'amazon-20240101T000000Z.db.gz ' amazon-20240101T000000Z.db.gz.bak)
-	touch "${others[@]}" amazon-2024010{1..3}T000000Z.db.gz
-	cd ..
+	(cd backups && touch "${others[@]}" amazon-2024010{1..3}T000000Z.db.gz)
 	db-load --init </dev/null
 	KEEP_DAILY=1 KEEP_WEEKLY=1 KEEP_MONTHLY=1 backup.sh
 	for other in "${others[@]}"; do
@@ -244,13 +242,11 @@ full() {
 
 some_spool() {
 	mkdir -p spool
-	cd spool
-	echo x | gzip >badges-old.gz
-	cp badges-old.gz notes-old.gz
-	touch badges-old.part report-old.clickup_comment runs-badges state.123 x.tmp
-	touch -d '20 days ago' ./*
-	cp badges-old.gz badges-young.gz
-	cd ..
+	echo x | gzip >spool/badges-old.gz
+	cp spool/badges-old.gz spool/notes-old.gz
+	touch spool/{badges-old.part,report-old.clickup_comment,runs-badges,state.123,x.tmp}
+	touch -d '20 days ago' spool/*
+	cp spool/badges-old.gz spool/badges-young.gz
 }
 
 @test "prune.sh removes what is old of the spool, but nothing that is not done" {
@@ -258,7 +254,7 @@ some_spool() {
 	db-load --init </dev/null
 	run -0 --separate-stderr prune.sh --dry-run
 	assert_regex "$stderr" '4 files in spool/ would be removed'
-	assert_equal "$(ls spool | wc -l)" 8
+	assert_equal "$(find spool -type f | wc -l)" 8
 	run -0 --separate-stderr prune.sh
 	assert_equal "$output$stderr" ''
 	run -0 ls spool

@@ -278,14 +278,14 @@ with open("test.db", "r+b") as f:
 @test "--restore puts it in the database's place, and keeps what was there" {
 	records 3 | db-load
 	db-backup copy.db
-	state copy.db >then
+	state copy.db >earlier
 	records 9 | db-load
 	state test.db >now
 	run -0 --separate-stderr db-backup --restore copy.db
 	assert_equal "$output$stderr" ''
-	diff then <(state test.db)
+	diff earlier <(state test.db)
 	diff now <(state test.db.before-restore-*Z)
-	diff then <(state copy.db)
+	diff earlier <(state copy.db)
 	run -0 bash -c 'stat -c %a test.db*'
 	assert_output "600
 600"

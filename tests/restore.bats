@@ -213,7 +213,7 @@ look() {
 	history
 	db-backup mine.db
 	mkdir elsewhere
-	state >then
+	state >earlier
 	sleep 1
 	rank B0SIM00001 $KETTLES 7 0
 	badges.sh --all
@@ -221,7 +221,7 @@ look() {
 	cp -rp spool kept_spool
 	rm spool/*
 	(cd elsewhere && run -0 restore.sh ../mine.db)
-	diff then <(state)
+	diff earlier <(state)
 	cp test.db.before-restore-* was.db
 	diff now <(DATABASE_URL=sqlite:was.db state)
 	# And to there again, with the spool.
@@ -289,7 +289,7 @@ look() {
 @test "a stream that is damaged keeps nothing else out, and the status says so" {
 	history
 	state >before
-	file=$(ls -t spool/badges-*.gz | head -n 1)
+	file=$(find spool -name 'badges-*.gz' | sort | tail -n 1)
 	head -c 100 "$file" >x && mv x "$file"
 	rm test.db*
 	run -70 restore.sh

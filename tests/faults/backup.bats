@@ -3,6 +3,7 @@
 # the k-th system call, full, broken.  FAULT_STEP=1 tries every k of those calls
 # that there are many of; by default it is every few.
 # shellcheck disable=SC2154 # run --separate-stderr sets stderr
+# shellcheck disable=SC2030,SC2031 # each test is a subshell of its own
 load ../helper
 
 setup() {
@@ -98,7 +99,7 @@ each_kill() {
 	killed=0
 	for call in pwrite64 "$syncs" ftruncate "$names"; do
 		step=1
-		[ $call != pwrite64 ] || step=${FAULT_STEP:-14}
+		[ "$call" != pwrite64 ] || step=${FAULT_STEP:-14}
 		for ((k = 1; ; k += step)); do
 			"${prepare:-as_before}"
 			code=0
@@ -334,7 +335,6 @@ older() {
 }
 
 @test "killed while it is brought up to date: the old schema or the new one, and a copy of before (fault 38)" {
-	local n newest
 	cat "$top"/load/schema/sqlite/001-*.sql >schema.sql
 	sqlite3 test.db <schema.sql
 	sqlite3 test.db "PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
