@@ -31,7 +31,7 @@ $(FETCH) $(NOTIFY): lib/http.o lib/conf.o lib/run.o
 $(FETCH) $(NOTIFY): LDLIBS += -lcurl
 $(NOTIFY): lib/note.o
 notify/slack-post: LDLIBS += -ljson-c
-$(LOAD): lib/db.o lib/schema.o lib/conf.o
+$(LOAD): lib/db.o lib/copy.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
 fetch/keepa-fetch: lib/split.o
 fetch/sp-fetch: lib/spapi.o

@@ -8,15 +8,15 @@
 #include <unistd.h>
 
 #include "lib/conf.h"
+#include "lib/copy.h"
 #include "lib/db.h"
 #include "lib/when.h"
 
 #define APPLICATION_ID 1936945264 /* as 001 sets it */
 #define BUSY_MS 30000
 
-/* What to do about a file that the system does not let us open or write. */
-static int
-status_of(int error)
+int
+db_errno(int error)
 {
 	switch (error) {
 	case EMFILE:
@@ -32,36 +32,52 @@ status_of(int error)
 	}
 }
 
-_Noreturn void
-db_fail(sqlite3 *db, const char *doing)
+int
+db_status(sqlite3 *db)
 {
-	const char *file = sqlite3_db_filename(db, "main");
-	const char *why = sqlite3_errmsg(db);
-
 	switch (sqlite3_errcode(db) & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 	case SQLITE_PROTOCOL:
-		errx(EX_TEMPFAIL, "cannot %s '%s': %s; try again later", doing,
-		    file, why);
+	case SQLITE_NOMEM:
+		return EX_TEMPFAIL;
 	case SQLITE_NOTADB:
 	case SQLITE_CORRUPT:
-		errx(EX_IOERR, "cannot %s '%s': %s; restore it from a backup",
-		    doing, file, why);
 	case SQLITE_FULL:
 	case SQLITE_IOERR:
-		errx(EX_IOERR, "cannot %s '%s': %s", doing, file, why);
+		return EX_IOERR;
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
 	case SQLITE_READONLY:
 	case SQLITE_AUTH:
-		errx(status_of(sqlite3_system_errno(db)), "cannot %s '%s': %s",
-		    doing, file, why);
-	case SQLITE_NOMEM:
-		errx(EX_TEMPFAIL, "cannot %s '%s': %s", doing, file, why);
+		return db_errno(sqlite3_system_errno(db));
 	default:
-		errx(EX_SOFTWARE, "cannot %s '%s': %s", doing, file, why);
+		return EX_SOFTWARE;
 	}
+}
+
+/* What can be done about the last error, if that is not plain from it. */
+static const char *
+hint(sqlite3 *db)
+{
+	switch (sqlite3_errcode(db) & 0xff) {
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
+		return "; try again later";
+	case SQLITE_NOTADB:
+	case SQLITE_CORRUPT:
+		return "; restore it from a backup";
+	default:
+		return "";
+	}
+}
+
+_Noreturn void
+db_fail(sqlite3 *db, const char *doing)
+{
+	errx(db_status(db), "cannot %s '%s': %s%s", doing,
+	    sqlite3_db_filename(db, "main"), sqlite3_errmsg(db), hint(db));
 }
 
 void
@@ -157,6 +173,24 @@ newest_version(void)
 	return newest;
 }
 
+/* Before a database of that schema changes: a copy, read beside the transaction
+ * that keeps others from writing. */
+static void
+keep(sqlite3 *db, long long version)
+{
+	const char *file = sqlite3_db_filename(db, "main");
+	sqlite3 *before = db_connect(file, false);
+	char *name = sqlite3_mprintf("%s.v%lld.backup", file, version);
+	struct copy copy;
+
+	if (name == NULL)
+		err(EX_TEMPFAIL, NULL);
+	copy_make(&copy, before, name);
+	copy_place(&copy);
+	sqlite3_free(name);
+	db_close(before);
+}
+
 static void
 migrate(sqlite3 *db)
 {
@@ -165,6 +199,8 @@ migrate(sqlite3 *db)
 	db_exec(db, "BEGIN IMMEDIATE");
 	/* Somebody may have been faster. */
 	version = check_ours(db, newest_version());
+	if (version > 0 && version < newest_version())
+		keep(db, version);
 	for (const struct db_migration *m = db_migrations; m->version != 0; m++)
 		if (m->version > version)
 			apply(db, m);
@@ -187,9 +223,8 @@ use_wal(sqlite3 *db)
 		db_fail(db, "use");
 }
 
-/* The file of a URL. */
-static const char *
-file_of(const char *url)
+const char *
+db_file(const char *url)
 {
 	if (url == NULL)
 		url = conf_or("DATABASE_URL", "amazon.db");
@@ -204,8 +239,8 @@ file_of(const char *url)
 	return url;
 }
 
-static sqlite3 *
-connect(const char *file, bool create)
+sqlite3 *
+db_connect(const char *file, bool create)
 {
 	int flags = SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0);
 	sqlite3 *db;
@@ -213,7 +248,7 @@ connect(const char *file, bool create)
 	if (sqlite3_open_v2(file, &db, flags, NULL) != SQLITE_OK) {
 		int error = db == NULL ? ENOMEM : sqlite3_system_errno(db);
 
-		errx(status_of(error), "cannot open '%s': %s", file,
+		errx(db_errno(error), "cannot open '%s': %s", file,
 		    error != 0 ? strerror(error) : sqlite3_errmsg(db));
 	}
 	sqlite3_busy_timeout(db, BUSY_MS);
@@ -221,31 +256,52 @@ connect(const char *file, bool create)
 	return db;
 }
 
+/* The version of it, all at one moment: somebody may be making it. */
+static long long
+see_version(sqlite3 *db)
+{
+	long long version;
+	int moved = 0;
+
+	db_exec(db, "BEGIN");
+	version = check_ours(db, newest_version());
+	db_exec(db, "COMMIT");
+	/* From here on we hold its -wal open, too; but is that its own? */
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	if (moved)
+		errx(EX_TEMPFAIL, "'%s' was just replaced; try again later",
+		    sqlite3_db_filename(db, "main"));
+	return version;
+}
+
+static void
+set_up(void)
+{
+	umask(077);
+	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* nothing to lock, */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* nor to count */
+}
+
 sqlite3 *
 db_open(const char *url, enum db_use use)
 {
-	const char *file = file_of(url);
+	const char *file = db_file(url);
 	bool missing = access(file, F_OK) == -1 && errno == ENOENT;
 	long long version;
 	sqlite3 *db;
 
-	umask(077);
-	sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* nothing to lock, */
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* nor to count */
+	set_up();
 	if (missing && use == DB_READ)
 		errx(EX_CONFIG,
 		    "cannot open '%s': %s; db-load --init makes one", file,
 		    strerror(ENOENT));
 	if (missing && use == DB_TRY)
 		file = ":memory:";
-	db = connect(file, use != DB_READ);
-	/* All of it at one moment: somebody may be making it. */
-	db_exec(db, "BEGIN");
-	version = check_ours(db, newest_version());
-	db_exec(db, "COMMIT");
+	db = db_connect(file, use != DB_READ);
+	version = see_version(db);
 	if (use == DB_TRY && version < newest_version()) {
 		db_close(db);
-		db = connect(":memory:", true);
+		db = db_connect(":memory:", true);
 	}
 	if (use != DB_TRY && version == 0)
 		chmod(file, S_IRUSR | S_IWUSR); /* it may have been empty */
@@ -253,6 +309,18 @@ db_open(const char *url, enum db_use use)
 		use_wal(db);
 	if (version < newest_version())
 		migrate(db);
+	return db;
+}
+
+sqlite3 *
+db_keep(const char *file)
+{
+	sqlite3 *db;
+
+	set_up();
+	db = db_connect(file, false);
+	if (see_version(db) == 0)
+		errx(EX_CONFIG, "'%s' holds none of our tables", file);
 	return db;
 }
 

@@ -30,15 +30,32 @@ enum db_use {
  * us alone (0600).  An older schema is brought up to date in one transaction;
  * a newer one, or a database that is not ours, is left as it is and ends the
  * program with 78.  Close it with db_close.
+ *
+ * Before the schema of a file changes, what it holds is copied to a file beside
+ * it, `FILE.v1.backup` if its schema is 1, in place of an earlier one; if that
+ * fails the program ends, and nothing has changed.
  */
 sqlite3 *db_open(const char *url, enum db_use use);
 void db_close(sqlite3 *);
+
+/* Open a database of ours that is there, and leave its schema as it is. */
+sqlite3 *db_keep(const char *file);
+
+/* The file of such a URL; exit with 78 if it is another one. */
+const char *db_file(const char *url);
+
+/* Open a file whatever it holds. */
+sqlite3 *db_connect(const char *file, bool create);
 
 /*
  * End the program because of the last error of the database: 75 if it is busy,
  * 74 if the disk is at fault, 78 if the file is, 70 if we are.
  */
 _Noreturn void db_fail(sqlite3 *, const char *doing);
+
+/* The status for the last error of the database; for an errno of its file. */
+int db_status(sqlite3 *);
+int db_errno(int error);
 
 /* Run statements that give no rows; db_fail if that fails. */
 void db_exec(sqlite3 *, const char *sql);

@@ -5,7 +5,7 @@
 #     badges.sh --all     all of them, due or not
 #
 # A hundred at a time: Keepa -> records -> what changed -> database -> Slack.  The
-# raw stream of each hundred is kept in spool/ for SPOOL_DAYS (14).
+# raw stream of each hundred is kept in spool/, and what Slack accepted: see restore.sh.
 #
 # A run that fails or is killed leaves in spool/ what it had got and what it had
 # sent (*.part); the next run takes that in first, and then looks at what is
@@ -46,13 +46,15 @@ recover() {
 		say "taking in what an earlier run left in $part"
 		code=0
 		case $part in
-		spool/notes*) db-load <"$part" || code=$? ;;
+		spool/track-*) continue ;; # track.sh's own
+		spool/notes* | spool/names-*) take_notes "$part" || code=$? ;;
 		*) load_observations "$part" || code=$? ;;
 		esac
 		# 65, 75: what could be taken in is in.
 		case $part:$code in
-		spool/notes*:0 | spool/notes*:65 | spool/notes*:75) rm -f "$part" ;;
-		*:0 | *:65 | *:75) put_away "$part" ;;
+		*:0 | *:65) [ ! -e "$part" ] || put_away "$part" ;;
+		spool/notes*:* | spool/names-*:*) note "$code" ;;
+		*:75) put_away "$part" ;;
 		*) note "$code" ;;
 		esac
 	done
@@ -69,7 +71,7 @@ next_hundred() {
 
 look() {
 	local part statuses=(0 0 0) code
-	part=spool/badges-$(date -u +%Y%m%dT%H%M%SZ)-$$-$looked.part
+	part=spool/badges-$(stamp)-$$-$looked.part
 	keepa-fetch --max-wait "$(setting KEEPA_MAX_WAIT 2400)" <"spool/due.$$" |
 		tee "$part" | load_observations || statuses=("${PIPESTATUS[@]}")
 	looked=$((looked + $(wc -l <"spool/due.$$")))
@@ -85,25 +87,27 @@ look() {
 
 # Names for categories without one.  No alert waits long for a name.
 name_categories() {
-	local statuses=(0 0)
+	local part statuses=(0 0 0)
+	part=spool/names-$(stamp)-$$-$looked.part
 	db-query unnamed_categories >"spool/due.$$"
 	[ -s "spool/due.$$" ] || return 0
 	HTTP_TIMEOUT=20 HTTP_TRIES=1 keepa-fetch --categories --max-wait 2 <"spool/due.$$" |
-		db-load || statuses=("${PIPESTATUS[@]}")
-	stages keepa-fetch "${statuses[0]}" db-load "${statuses[1]}"
+		tee "$part" | db-load || statuses=("${PIPESTATUS[@]}")
+	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}" db-load "${statuses[2]}"
 	note "$(worst "${statuses[@]}")"
+	put_away "$part"
 }
 
 # Tell of every change that nobody was told of.  What Slack has accepted is noted
 # in the spool at once, whatever becomes of the database or of us.
 tell() {
-	local notes=spool/notes-$$.part statuses=(0 0) code=0
+	local notes statuses=(0 0) code=0
+	notes=spool/notes-$(stamp)-$$-$looked.part
 	db-query unsent_changes >"spool/unsent.$$"
 	[ -s "spool/unsent.$$" ] && $slack_listens || return 0
 	ALERT_DIGEST=$(setting ALERT_DIGEST 40) jq -sc -f "$here/../notify/badge-alert.jq" "spool/unsent.$$" |
 		slack-post >"$notes" || statuses=("${PIPESTATUS[@]}")
-	db-load <"$notes" || code=$?
-	[ "$code" -ne 0 ] || rm -f "$notes"
+	take_notes "$notes" || code=$?
 	stages jq "${statuses[0]}" slack-post "${statuses[1]}" db-load "$code"
 	code=$(worst "$code" "${statuses[@]}")
 	note "$code"
@@ -120,9 +124,5 @@ while next_hundred; do
 	tell
 	$more || break
 done
-# But not by a clock that Keepa's may not agree with.
-if [ "$status" -eq 0 ] || [ "$status" -eq 65 ]; then
-	find spool -name '*.gz' -mtime "+$(setting SPOOL_DAYS 14)" -exec rm -f {} +
-fi
 did "$looked"
 exit "$status"

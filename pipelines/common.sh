@@ -122,5 +122,49 @@ put_away() {
 		rm -f "$1"
 		return
 	}
-	gzip -c "$1" >"${1%.part}.tmp" && mv "${1%.part}.tmp" "${1%.part}.gz" && rm -f "$1"
+	gzip -c "$1" >"${1%.part}.tmp" && sync "${1%.part}.tmp" && mv "${1%.part}.tmp" "${1%.part}.gz" && rm -f "$1"
+}
+
+# take_notes FILE: of what people were told, into the database; and then the file is
+# kept, so that a database that is restored does not tell them again.
+take_notes() {
+	local code=0
+	db-load <"$1" || code=$?
+	case $code in
+	0 | 65) put_away "$1" ;;
+	esac
+	return "$code"
+}
+
+# A time as the names of files have it.
+stamp() {
+	date -u +%Y%m%dT%H%M%SZ
+}
+
+# The file of the database.
+database() {
+	local url
+	url=$(setting DATABASE_URL amazon.db)
+	echo "${url#sqlite:}"
+}
+
+# The backups, oldest first, and when one of them was begun, in seconds; files with
+# other names are none of ours.
+backups() {
+	local dir
+	dir=$(setting BACKUP_DIR backups)
+	[ -d "$dir" ] || return 0
+	find "$dir" -maxdepth 1 -name 'amazon-*.db.gz' |
+		sed -nE '/\/amazon-[0-9]{8}T[0-9]{6}Z\.db\.gz$/p' | LC_ALL=C sort
+}
+
+backup_time() {
+	[[ ${1##*/} =~ ^amazon-(....)(..)(..)T(..)(..)(..)Z\. ]] || return
+	date -u -d "${BASH_REMATCH[1]}-${BASH_REMATCH[2]}-${BASH_REMATCH[3]} ${BASH_REMATCH[4]}:${BASH_REMATCH[5]}:${BASH_REMATCH[6]}" +%s 2>/dev/null
+}
+
+# What the spool has got since a backup was begun, so that it may not be in it: its
+# time, and an hour more, for clocks that were set.
+since() { # since SECONDS NAME
+	find spool -maxdepth 1 -name "$2-*.gz" -newermt "@$(($1 - 3600))" | LC_ALL=C sort
 }

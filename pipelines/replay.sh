@@ -54,21 +54,27 @@ for file; do
 	esac
 done
 
-# What changed, by all that the database has now.  A change that it had and that
+# What changed, by all that the database has now, with the names that categories have
+# now; a change that it had keeps the one of then.  A change that it had and that
 # does not follow from that any more was a mistake of incomplete data, and goes,
 # unless somebody was told of it.
 db-query bestseller_changes >spool/known.replay.$$
+db-query categories >spool/categories.replay.$$
 db-query timeline | badge-diff >spool/all.replay.$$ || status=$(worst "$status" "${PIPESTATUS[@]}")
 # grep finds nothing where nothing was observed, or nothing changed.
 found() {
 	grep "^{\"type\":\"$1\"" spool/all.replay.$$ || [ $? -eq 1 ]
 }
 {
-	found bestseller_changes | jq -nc --slurpfile known spool/known.replay.$$ --argjson within "$within" \
+	found bestseller_changes | jq -nc --slurpfile known spool/known.replay.$$ \
+		--slurpfile categories spool/categories.replay.$$ --argjson within "$within" \
 		'def ids: map({key: .change_id, value: true}) | from_entries;
 		(now - $within * 3600 | todate) as $long_ago
+		| ($categories | map({key: "\(.marketplace) \(.category_id)", value: .name}) | from_entries) as $names
 		| ($known | ids) as $there | [inputs] as $changes | ($changes | ids) as $follows
-		| ($changes[] | if $there[.change_id] or .detected_at >= $long_ago then .
+		| ($changes[] | if $there[.change_id] then del(.category)
+			else .category //= $names["\(.marketplace) \(.category_id)"] end
+			| if $there[.change_id] or .detected_at >= $long_ago then .
 			else .notification_sent = true end),
 		  ($known[] | select(.notified_at == null and ($follows[.change_id] | not))
 			| {type, op: "delete", change_id})'

@@ -9,7 +9,8 @@
 # --every is in minutes; priority 1 comes first.  FILE holds an ASIN a line, with
 # anything behind it, and # for comments; - is standard input.  To add what is
 # there changes just what is named.  What is removed keeps its history.
-# Each call is one transaction: it is done, or not.
+# Each call is one transaction: it is done, or not; one that was killed is done by the
+# next one, if it was not.  What was called for is kept in spool/, for restore.sh.
 set -euo pipefail
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -32,13 +33,44 @@ take() {
 	done
 }
 
+# One at a time, in the order in which they were called, and not while the database is
+# restored.
+take_turn() {
+	local part
+	exec 9>>locks/track.lock
+	flock -w 30 9 || {
+		say "another track.sh, or restore.sh, is running; try again later"
+		exit 75
+	}
+	for part in spool/track-*.part; do
+		[ ! -e "$part" ] || load "$part" || true
+	done
+}
+
+# load PART: what could be loaded is kept.
+load() {
+	local code=0
+	db-load --init <"$1" || code=$?
+	case $code in
+	0 | 65) put_away "$1" ;;
+	esac
+	return "$code"
+}
+
 change() { # change JQ-OBJECT: of the ASINs named
 	[ ${#asins[@]} -gt 0 ] || wrong "no ASINs"
 	local bad
 	bad=$(printf '%s\n' "${asins[@]}" | grep -vE '^[0-9A-Z]{10}$' || true)
 	[ -z "$bad" ] || wrong "not an ASIN: ${bad//$'\n'/, }"
+	take_turn
+	local part code=0
+	part=spool/track-$(date -u +%Y%m%dT%H%M%S.%NZ)-$$
 	printf '%s\n' "${asins[@]}" | jq -Rc --arg marketplace "$marketplace" --argjson set "$1" \
-		'{type: "tracked_asins", $marketplace, asin: .} + $set' | db-load --init
+		'{type: "tracked_asins", $marketplace, asin: .} + $set' >"$part.new"
+	mv "$part.new" "$part.part"
+	load "$part.part" || code=$?
+	rm -f "$part.part" # it is not done, and we say so
+	return "$code"
 }
 
 list() {
@@ -86,6 +118,7 @@ done
 case $action in
 add)
 	add is_active argjson true
+	add added_at arg "$(now)" # as it would be by itself; of one that is there, no matter
 	change "$set"
 	;;
 remove) change '{"op": "update", "is_active": false}' ;;

@@ -320,19 +320,28 @@ $C"
 ["badges",77,1]'
 }
 
-@test "the raw stream is kept, compressed and for us alone, for SPOOL_DAYS" {
+@test "the raw stream is kept, compressed and for us alone" {
 	track $A
 	run -0 bash -c 'zcat spool/badges-*.gz | jq -r .type'
 	assert_output 'run
 keepa_product
 api_usage_log
 end'
-	run bash -c 'ls spool; stat -c %a spool/*.gz'
-	assert_line --index 1 600
-	touch -d '20 days ago' spool/badges-*.gz
-	SPOOL_DAYS=14 badges.sh
-	run ls spool
-	assert_output ''
+	run bash -c 'stat -c %a spool/*.gz | sort -u'
+	assert_output 600
+}
+
+@test "what Slack accepted, and what track.sh was called for, is kept beside it" {
+	track $A
+	rank $A $KETTLES 2
+	badges.sh --all
+	run -0 bash -c 'zcat spool/notes-*.gz | jq -r .type'
+	assert_output "notifications
+bestseller_changes"
+	track.sh remove $A
+	run -0 bash -c 'zcat spool/track-*.gz | jq -c "[.op, .is_active]"'
+	assert_output '[null,true]
+["update",false]'
 }
 
 @test "no secret is in anything that is kept or said" {

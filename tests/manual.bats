@@ -5,7 +5,7 @@
 load helper
 
 programs=(keepa-fetch sp-fetch keepa-flatten badge-diff sales-plan sp-split sales-flatten db-load db-query
-	slack-post clickup-post job-ping)
+	db-backup db-prune slack-post clickup-post job-ping)
 
 setup() {
 	clean_room
@@ -157,7 +157,8 @@ fields() {
 	db-load --init </dev/null
 	keepa-fetch B0SIM00001 >stream
 	db-query --list >>stream
-	for type in run end keepa_product names; do
+	db-backup --check test.db >>stream
+	for type in run end keepa_product names backup; do
 		run diff <(fields "$type") <(jq -r --arg type "$type" \
 			'select(.type == $type) | keys[] | select(. != "type")' stream | sort -u)
 		assert_output ''

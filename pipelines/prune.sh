@@ -1,0 +1,81 @@
+#!/bin/bash
+# prune.sh - remove what is old and can be spared: daily from cron
+#
+#     prune.sh [--dry-run]
+#
+# Of the spool, what is older than SPOOL_DAYS (14), unless the newest backup that is
+# whole is older still: restore.sh needs what came since.  Of the database, Keepa's raw
+# answers after RAW_DAYS (30), the record of runs after RUNS_DAYS (90), health checks
+# after CHECKS_DAYS (30); never changes, rank history or sales.  See db-prune(1).
+#
+# What was not taken in or not delivered yet stays, however old.
+# A run that is killed has removed some of that; the next one goes on.
+set -euo pipefail
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+dry_run=()
+case ${1:-} in
+'') ;;
+--dry-run) dry_run=(--dry-run) ;;
+--help)
+	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+	exit
+	;;
+*)
+	say "unknown argument '$1'; see --help"
+	exit 64
+	;;
+esac
+[ ${#dry_run[@]} -gt 0 ] || as_job prune prune "--timeout 3600"
+status=0
+
+days=$(setting SPOOL_DAYS 14)
+[[ $days =~ ^[0-9]{1,5}$ ]] || {
+	say "SPOOL_DAYS '$days' is no number of days"
+	exit 78
+}
+
+# The time of the newest backup that is whole; of none at all, now.
+backed_up() {
+	local file found=false
+	while read -r file; do
+		found=true
+		if gzip -t "$file" 2>/dev/null && backup_time "$file"; then
+			return
+		fi
+		say "'$file' is damaged, and no good as a backup"
+	done < <(backups | LC_ALL=C sort -r)
+	! $found && date +%s
+}
+
+# What is old: by its age, and by the newest backup, with an hour for clocks that were set.
+old_spool() {
+	local before=$(($(date +%s) - 10#$days * 86400)) backup
+	backup=$(backed_up) || {
+		say "no backup is whole: the spool is kept, however old"
+		return 74
+	}
+	[ "$before" -le $((backup - 3600)) ] || before=$((backup - 3600))
+	find spool -maxdepth 1 -type f ! -newermt "@$before" \
+		\( -name '*.gz' -o -name '*.tmp' -o -name '*.new' -o -name 'state.[0-9]*' -o -name 'asked.[0-9]*' \
+		-o -name 'due.[0-9]*' -o -name 'unsent.[0-9]*' -o -name '*.replay.[0-9]*' \) -print0
+}
+
+code=0
+old_spool >"spool/old.$$" || code=$?
+trap 'rm -f "spool/old.$$"' EXIT
+status=$(worst "$status" "$code")
+n=$(tr -cd '\0' <"spool/old.$$" | wc -c)
+if [ ${#dry_run[@]} -eq 0 ]; then
+	xargs -0r rm -f -- <"spool/old.$$"
+	stages rm 0
+	did "$n"
+elif [ "$n" -gt 0 ]; then
+	say "$n files in spool/ would be removed"
+fi
+code=0
+db-prune ${dry_run[@]+"${dry_run[@]}"} --raw-days "$(setting RAW_DAYS 30)" \
+	--runs-days "$(setting RUNS_DAYS 90)" --checks-days "$(setting CHECKS_DAYS 30)" || code=$?
+[ ${#dry_run[@]} -gt 0 ] || stages db-prune "$code"
+exit "$(worst "$status" "$code")"
