@@ -239,7 +239,7 @@ as_down() {
 	before_and_after
 	down
 	prepare=as_down each_kill db-backup --restore backup.db
-	[ $killed -gt 15 ]
+	[ $killed -gt 10 ]
 	run -0 kept test.db now.state then.state
 	assert_output 'now.state then.state'
 	healed test then.state
