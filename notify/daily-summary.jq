@@ -183,7 +183,7 @@ def summary:
 		[$heading | join("\n") | section]
 		+ [{type: "section", fields: ($fields | map("\(.[0])\n\(.[1])" | cut(500) | plain))}]
 		+ ($lists | map(said | section));
-		[{type: "summaries", op: "update", summary_id: .window.summary_id, sent_at: (now | todate)}]);
+		[.window | {type: "summaries", summary_id, window_from, window_to, sent_at: (now | todate)}]);
 
 [inputs] | group_by(.type) | map({key: .[0].type, value: .}) | from_entries
 | {watchlist: [], looked: [], changes_to_tell: [], api_usage_log: [], current_badges: [],

@@ -66,10 +66,7 @@ case ${1:-} in
 	sort_out kept
 	exit
 	;;
---help)
-	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-	exit
-	;;
+--help) show_help ;;
 *)
 	say "unknown argument '$1'; see --help"
 	exit 64

@@ -50,11 +50,8 @@ recover() {
 		spool/notes* | spool/names-*) take_notes "$part" || code=$? ;;
 		*) load_observations "$part" || code=$? ;;
 		esac
-		# 65, 75: what could be taken in is in.
-		case $part:$code in
-		*:0 | *:65) [ ! -e "$part" ] || put_away "$part" ;;
-		spool/notes*:* | spool/names-*:*) note "$code" ;;
-		*:75) put_away "$part" ;;
+		case $code in
+		0 | 65) [ ! -e "$part" ] || put_away "$part" ;; # 65: but for what is bad
 		*) note "$code" ;;
 		esac
 	done
@@ -78,9 +75,9 @@ look() {
 	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}"
 	code=$(worst "${statuses[@]}")
 	note "$code"
-	# What came whole but could not be loaded, the next run takes in.
-	case ${statuses[0]}:${statuses[2]} in
-	0:0 | 0:65 | 65:* | 75:*) put_away "$part" ;;
+	# What could not be loaded, the next run takes in.
+	case ${statuses[1]}:${statuses[2]} in
+	0:0 | 0:65) put_away "$part" ;;
 	esac
 	[ "$code" -eq 0 ] || [ "$code" -eq 65 ]
 }

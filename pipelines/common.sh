@@ -106,11 +106,12 @@ now() {
 # load_observations [FILE]: raw products, from FILE or standard input, into the
 # database with what changed by them.  Its exit status is the worst of the three.
 load_observations() {
-	local status statuses=(0 0 0)
+	local status statuses=(0 0 0 0)
 	db-query asin_current_state >"spool/state.$$" || return
-	keepa-flatten <"${1:-/dev/stdin}" | badge-diff -p "spool/state.$$" | db-load ||
+	# Without its `run`: whether it came whole is not the question here.
+	sed '/^{"type":"run",/d' "${1:--}" | keepa-flatten | badge-diff -p "spool/state.$$" | db-load ||
 		statuses=("${PIPESTATUS[@]}")
-	stages keepa-flatten "${statuses[0]}" badge-diff "${statuses[1]}" db-load "${statuses[2]}"
+	stages keepa-flatten "${statuses[1]}" badge-diff "${statuses[2]}" db-load "${statuses[3]}"
 	status=$(worst "${statuses[@]}")
 	rm -f "spool/state.$$"
 	return "$status"

@@ -8,6 +8,7 @@
 # answers after RAW_DAYS (30), the record of runs after RUNS_DAYS (90), health checks
 # after CHECKS_DAYS (30); never changes, rank history or sales.  See db-prune(1).
 #
+# If nothing was looked at for two days, nothing is removed: the clock may be wrong.
 # What was not taken in or not delivered yet stays, however old.
 # A run that is killed has removed some of that; the next one goes on.
 set -euo pipefail
@@ -18,10 +19,7 @@ dry_run=()
 case ${1:-} in
 '') ;;
 --dry-run) dry_run=(--dry-run) ;;
---help)
-	sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-	exit
-	;;
+--help) show_help ;;
 *)
 	say "unknown argument '$1'; see --help"
 	exit 64
@@ -62,6 +60,17 @@ old_spool() {
 		-o -name 'due.[0-9]*' -o -name 'unsent.[0-9]*' -o -name '*.replay.[0-9]*' \) -print0
 }
 
+# Whether looks go on, by a clock that Keepa's agrees with; or there are none at all.
+looks_go_on() {
+	local last
+	last=$(db-query looks --order -check_timestamp --limit 1 | jq -r .check_timestamp) || exit
+	[ -z "$last" ] || [ "$(date -ud '2 days ago' +%FT%TZ)" \< "$last" ]
+}
+
+looks_go_on || {
+	say "nothing was looked at for two days, so nothing is removed"
+	exit 0
+}
 code=0
 old_spool >"spool/old.$$" || code=$?
 trap 'rm -f "spool/old.$$"' EXIT

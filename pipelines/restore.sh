@@ -27,10 +27,7 @@ from=$PWD
 dry_run=false file=''
 while [ $# -gt 0 ]; do
 	case $1 in
-	--help)
-		sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
-		exit
-		;;
+	--help) show_help ;;
 	--list) exec "$here/backup.sh" --list ;;
 	--dry-run) dry_run=true ;;
 	-*)

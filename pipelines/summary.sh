@@ -92,15 +92,19 @@ known_until() { # known_until NOW
 			| min' --args spool/badges-*.part
 }
 
-# What Slack has accepted is in the spool before it is in the database; whatever
-# becomes of us then, it is not sent again.
-take_notes() {
-	local code=0
+# What Slack has accepted is in the spool before it is in the database, and stays
+# there for restore.sh; whatever becomes of us then, it is not sent again.
+keep_notes() {
+	local code=0 part
 	db-load <"$notes" || code=$?
 	stages db-load "$code"
 	note "$code"
 	case $code in
-	0 | 65) rm -f "$notes" ;;
+	0 | 65)
+		part=spool/notes-$(stamp)-$$-summary.part
+		mv "$notes" "$part"
+		put_away "$part"
+		;;
 	*) exit "$status" ;;
 	esac
 }
@@ -111,7 +115,7 @@ post() {
 	slack-post <"$message" >"$notes" || code=$?
 	stages slack-post "$code"
 	note "$code"
-	take_notes
+	keep_notes
 	[ "$code" -ne 0 ] || sent=$((sent + 1))
 }
 
@@ -200,7 +204,7 @@ if $show; then
 fi
 
 if [ -e "$notes" ]; then # of a run that was killed, and so perhaps cut short
-	take_notes
+	keep_notes
 	[ "$status" -ne 65 ] || status=0
 fi
 choose_window

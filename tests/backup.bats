@@ -159,6 +159,8 @@ amazon-20260105T000000Z.db.gz"
 	backup.sh
 	backups >before
 	rm test.db
+	run -78 --separate-stderr backup.sh
+	db-load --init </dev/null # as somebody might
 	run -74 --separate-stderr backup.sh
 	assert_regex "$stderr" 'less than half of what it had at the last backup: restore.sh brings that back'
 	diff before <(backups)

@@ -390,8 +390,10 @@ true
 	refute_output --partial $ID
 	run -0 bash -c "db-query summaries summary_id=$ID | jq -r .sent_at"
 	assert_output $TO
-	run ls spool
-	assert_output ''
+	run ls spool # kept, for restore.sh
+	refute_line --regexp 'summary[.]notes|part'
+	run -0 bash -c "zcat spool/notes-*-summary.gz | jq -r 'select(.type == \"notifications\").notification_id'"
+	assert_line $ID
 }
 
 @test "one that Slack will never take is told of once, and holds up nobody; a wrong channel does" {
