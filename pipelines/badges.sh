@@ -59,9 +59,13 @@ recover() {
 
 # The next hundred, without those that this run has asked for already.
 next_hundred() {
+	local statuses=(0 0)
 	db-query "$view" | jq -nc --slurpfile asked "$asked" \
 		'($asked | map({key: ., value: true}) | from_entries) as $seen
-		| limit(100; inputs | select($seen["\(.marketplace) \(.asin)"] | not))' >"spool/due.$$"
+		| limit(100; inputs | select($seen["\(.marketplace) \(.asin)"] | not))' >"spool/due.$$" ||
+		statuses=("${PIPESTATUS[@]}")
+	stages db-query "${statuses[0]}" jq "${statuses[1]}"
+	note "$(worst "${statuses[@]}")"
 	jq -c '"\(.marketplace) \(.asin)"' "spool/due.$$" >>"$asked"
 	[ -s "spool/due.$$" ]
 }

@@ -38,7 +38,7 @@ part=job # what a killed one leaves, the next one writes over
 ! $show || part=$$
 facts=spool/summary-facts.$part
 message=spool/summary-message.$part
-notes=spool/summary.notes
+notes=spool/summary.notes kept=0
 status=0
 sent=0
 trap 'rm -f "$facts" "$message"' EXIT
@@ -101,7 +101,7 @@ keep_notes() {
 	note "$code"
 	case $code in
 	0 | 65)
-		part=spool/notes-$(stamp)-$$-summary.part
+		part=spool/notes-$(stamp)-$$-summary$((kept += 1)).part
 		mv "$notes" "$part"
 		put_away "$part"
 		;;

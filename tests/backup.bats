@@ -168,6 +168,7 @@ amazon-20260105T000000Z.db.gz"
 	sleep 1
 	run -0 backup.sh
 	rm test.db backups/newest.json
+	db-load --init </dev/null
 	run -0 backup.sh
 }
 
