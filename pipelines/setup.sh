@@ -49,6 +49,7 @@ test curl             curl                 curl               curl              
 test openssl          openssl              openssl            openssl           openssl
 test ps               procps               procps-ng          procps            -
 test strace           strace               strace             strace            -
+test faketime         faketime             libfaketime        -                 -
 dev  clang            clang                clang              clang             -
 dev  clang-format     clang-format         clang-tools-extra  clang-extra-tools clang-format
 dev  sanitizers       libclang-rt-dev      compiler-rt        compiler-rt       -
