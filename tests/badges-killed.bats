@@ -19,12 +19,12 @@ setup() {
 	mkdir tree/notify
 	cp "$top"/notify/*.jq tree/notify/
 	unset DATABASE_URL
-	for home in calm disturbed; do
-		home $home
-		tree/pipelines/track.sh add "${ASINS[@]}"
-		tree/pipelines/badges.sh
-	done
-	sleep 1
+	home calm
+	tree/pipelines/track.sh add "${ASINS[@]}"
+	tree/pipelines/badges.sh
+	cp -r calm/. disturbed
+	cp -r disturbed before
+	next_second
 	control keepa/rank "[{\"asin\":\"B0SIM00001\",\"category\":\"$KETTLES\",\"rank\":2,\"ago\":9},
 		{\"asin\":\"B0SIM00012\",\"category\":\"$KETTLES\",\"rank\":1,\"ago\":7},
 		{\"asin\":\"B0SIM00002\",\"category\":\"$TEA\",\"rank\":4,\"ago\":5}]" >/dev/null
@@ -90,12 +90,10 @@ dies() {
 for_each_cut() { # for_each_cut NAME: killed at its beginning, within, and near its end
 	local bytes
 	for bytes in 0 200 5000 30000; do
-		[ ! -e again ] || { # the world as it was
-			stop_sim
-			rm -rf calm disturbed tree bin sim.url again
-			setup
-		}
-		touch again
+		# The home as it was, and nobody was told of anything.
+		rm -rf disturbed
+		cp -r before disturbed
+		curl -sS -X DELETE "$sim/_sim/slack/messages" >/dev/null
 		dies "$1" $bytes
 		run tree/pipelines/badges.sh --all
 		[ ! -e armed ] || fail "$1 was never started"

@@ -27,7 +27,7 @@ rank() {
 track() { # and look at them for the first time
 	track.sh add "$@"
 	badges.sh
-	sleep 1 # a later look has to be later
+	next_second # a later look has to be later
 }
 
 messages() {
@@ -61,7 +61,7 @@ forget_messages() {
 	run -0 bash -c 'db-query bestseller_changes | jq -c "[.notification_sent, .notified_at != null, .detected_at >= .changed_at]" | sort -u'
 	assert_output '[true,true,true]'
 
-	sleep 1
+	next_second
 	forget_messages
 	run -0 badges.sh --all
 	run messages
@@ -85,7 +85,7 @@ forget_messages() {
 @test "links lead to the marketplace's own site (pain 1.18)" {
 	track.sh add B0SIMCA002 --marketplace CA
 	badges.sh
-	sleep 1
+	next_second
 	category=$(db-query current_badges | jq -r .category_id)
 	control keepa/rank "{\"domain\":6,\"asin\":\"B0SIMCA002\",\"category\":\"$category\",\"rank\":5}" >/dev/null
 	badges.sh --all
@@ -143,12 +143,12 @@ forget_messages() {
 	for fault in no_salesranks null_salesranks; do
 		faults keepa "[{\"fault\":\"$fault\"}]"
 		run -0 badges.sh --all
-		sleep 1
+		next_second
 	done
 	faults keepa '[{"fault":"null_products"}]'
 	run badges.sh --all
 	assert_equal "$status" 65
-	sleep 1
+	next_second
 	faults keepa "[{\"fault\":\"missing\",\"asins\":[\"$A\"]}]"
 	run -0 badges.sh --all
 	run messages
@@ -165,7 +165,7 @@ $C"
 	rank $A $KETTLES 1 4
 	HTTP_TRIES=2 run badges.sh --all
 	assert_equal "$status" 75
-	sleep 1
+	next_second
 	curl -sS -X DELETE "$sim/_sim/faults/keepa" >/dev/null
 	run -0 badges.sh
 	run -0 bash -c "db-query bestseller_changes --order changed_at | jq -c '[.change_type, .previous_rank, .new_rank]'"

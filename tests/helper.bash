@@ -50,6 +50,11 @@ stop_sim() {
 	fi
 }
 
+# next_second: until the clock's second is another, for what has to be later.
+next_second() {
+	sleep "$(awk -v now="${EPOCHREALTIME/,/.}" 'BEGIN { print 1.01 - now % 1 }')"
+}
+
 # control PATH [BODY]: tell the simulator (POST with a body, else GET).
 control() {
 	curl -sS --fail-with-body "$sim/_sim/$1" ${2+-X POST -d "$2"}

@@ -150,7 +150,7 @@ US:$yesterday:CHILD:1 DONE"
 		plenty
 		sales.sh --lookback 1 || true
 		time_passes
-		sleep 1
+		next_second
 	done
 	assert_equal "$(ledger)" "CA:$yesterday:CHILD:1 failed
 US:$yesterday:CHILD:1 failed"
@@ -162,7 +162,7 @@ US:$yesterday:CHILD:1 failed"
 @test "no numbers yet is said, and never replaces numbers (pains 5, 6, 7; fault 25)" {
 	run -0 sales.sh --lookback 1 --marketplaces US
 	rows >before
-	sleep 1
+	next_second
 	amazon '[{"outcomes":[{"document":"delayed"},{"restate":2}]}]'
 	plenty
 	SP_MIN_AGE=0 run -75 sales.sh --lookback 1 --marketplaces US
@@ -173,7 +173,7 @@ US:$yesterday:CHILD:2 not_ready"
 	assert_equal "$(messages)" ''
 	# Asked again after a while, Amazon has them; and they differ.
 	time_passes
-	sleep 1
+	next_second
 	plenty
 	run -0 sales.sh --lookback 1 --marketplaces US
 	assert_equal "$(ledger)" "US:$yesterday:CHILD:1 DONE

@@ -120,7 +120,7 @@ sales() {
 		assert_equal "$time: $status" "$time: 75"
 		assert_line --regexp "^sp-fetch: the clock here is [0-9.]+ days (behind|ahead of) Amazon's: set it right, and run this again$"
 		assert_equal "$(control sp/reports)" ''
-		run sales --lookback 2
+		run sales --lookback 1
 		assert_equal "$time, then right: $status $output" "$time, then right: 0 "
 		[[ "$(days)" == *"$yesterday 1" ]] || fail "$time: $(days)"
 		[ -z "$(days | awk '$2 > 1')" ]
