@@ -120,11 +120,20 @@ echo
 echo "How fast each product sells (db-query sales_velocity), pieces a day:"
 db-query sales_velocity --limit 6 | jq -r '"  \(.marketplace) \(.asin)  \(.units_per_day // "unknown")  to \(.as_of)  \(.product_title // "" | .[:40])"'
 
-step "7. What is in the database now"
+step "7. Each morning, a summary to Slack; each night, a backup; every 15 minutes, how everything is"
+"$top/pipelines/summary.sh" --print
+"$top/pipelines/summary.sh"
+"$top/pipelines/backup.sh"
+"$top/pipelines/health.sh"
+
+step "8. How it goes: status.sh"
+"$top/pipelines/status.sh"
+
+step "9. What is in the database now"
 printf '%-22s %s\n' table rows
 for table in tracked_asins asin_current_state asin_history rank_history categories \
 	bestseller_changes sales_daily sales_daily_totals report_requests sales_restatements \
-	notifications api_usage_log runs; do
+	notifications api_usage_log runs health_checks; do
 	printf '%-22s %s\n' "$table" "$(db-query "$table" | wc -l)"
 done
 echo
