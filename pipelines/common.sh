@@ -17,8 +17,8 @@ export TZ=UTC0 # in a zone with summer time, jq 1.6's fromdate is an hour late i
 
 cd "${SELLERPIPE_HOME:-.}" || exit 78
 export SELLERPIPE_HOME=$PWD # for what is started from there
-# doctor.sh only looks.
-${only_looking:-false} || mkdir -p spool locks || exit 74
+# doctor.sh only looks, and so does who asks for help.
+${only_looking:-false} || [ "${1:-}" = --help ] || mkdir -p spool locks || exit 74
 
 say() {
 	echo "${0##*/}: $*" >&2

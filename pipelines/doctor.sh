@@ -20,7 +20,10 @@ for argument; do
 	case $argument in
 	--no-network) network=false ;;
 	--json) json=true ;;
-	--help) show_help ;;
+	--help)
+		sed -n '2,/^set/s/^# \{0,1\}//p' "$0" || exit 74
+		exit
+		;;
 	*)
 		echo "doctor.sh: unknown argument '$argument'; see --help" >&2
 		exit 64
