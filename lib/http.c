@@ -157,13 +157,22 @@ loopback(const char *host)
 		strspn(host, "0123456789.") == strlen(host));
 }
 
+/* Whether it went well; without memory nothing is known of a URL. */
+static bool
+well(CURLUcode rc)
+{
+	if (rc == CURLUE_OUT_OF_MEMORY)
+		err(EX_TEMPFAIL, NULL);
+	return rc == CURLUE_OK;
+}
+
 /* A part of a URL, to be freed with curl_free; NULL if it has none. */
 static char *
 part(CURLU *u, CURLUPart which)
 {
 	char *text = NULL;
 
-	return curl_url_get(u, which, &text, 0) == CURLUE_OK ? text : NULL;
+	return well(curl_url_get(u, which, &text, 0)) ? text : NULL;
 }
 
 static struct target
@@ -175,7 +184,7 @@ target(const char *url)
 
 	if (u == NULL)
 		err(EX_TEMPFAIL, NULL);
-	if (curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK) {
+	if (well(curl_url_set(u, CURLUPART_URL, url, 0))) {
 		scheme = part(u, CURLUPART_SCHEME);
 		host = part(u, CURLUPART_HOST);
 		user = part(u, CURLUPART_USER);
@@ -231,8 +240,7 @@ http_is_within(const char *url, const char *domain)
 
 	if (u == NULL)
 		err(EX_TEMPFAIL, NULL);
-	if (t.tls && !t.user &&
-	    curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK) {
+	if (t.tls && !t.user && well(curl_url_set(u, CURLUPART_URL, url, 0))) {
 		host = part(u, CURLUPART_HOST);
 		port = part(u, CURLUPART_PORT);
 		is = host != NULL && within(host, domain) &&
