@@ -12,6 +12,17 @@ shared=$top/../shared # real answers, where they are
 export PATH=$top/fetch:$top/transform:$top/load:$top/notify:$top/pipelines:$PATH
 export LC_ALL=C.UTF-8 TZ=UTC
 
+# As it is: without what a machine loads into each python, and without the scripts
+# by which some choose a version of it, which take longer than a test.
+if [ -z "${TEST_PYTHON:-}" ]; then
+	TEST_PYTHON=$(python3 -SEc 'import sys; print(sys.executable)')
+	export TEST_PYTHON
+fi
+python3() {
+	"$TEST_PYTHON" -SE "$@"
+}
+export -f python3
+
 # Called by the setup of each file of tests.
 clean_room() {
 	local name
@@ -26,7 +37,7 @@ clean_room() {
 # start_sim [OPTION...]: the APIs on loopback, and the settings that lead there.
 # Waits are short, so that tests of them are.
 start_sim() {
-	"$top/tests/sim/sim" --ready "$BATS_TEST_TMPDIR/sim.url" "$@" 3>&- &
+	python3 "$top/tests/sim/sim" --ready "$BATS_TEST_TMPDIR/sim.url" "$@" 3>&- &
 	sim_pid=$!
 	while [ ! -s "$BATS_TEST_TMPDIR/sim.url" ]; do
 		kill -0 "$sim_pid" || return

@@ -17,6 +17,8 @@ else
 	make -s -j"$(getconf _NPROCESSORS_ONLN)" all
 fi
 
+TEST_PYTHON=$(python3 -SEc 'import sys; print(sys.executable)') # see helper.bash
+export TEST_PYTHON
 if [ $# -eq 0 ]; then
 	set -- tests/*.bats tests/faults/*.bats
 fi
