@@ -236,6 +236,16 @@ unlink_beside(const char *file)
 	copy_sync_folder(file);
 }
 
+static bool
+is_there(const char *file, const char *more)
+{
+	char *name = named("%s%s", file, more);
+	bool there = access(name, F_OK) == 0;
+
+	sqlite3_free(name);
+	return there;
+}
+
 static off_t
 size_of(const char *file)
 {
@@ -256,7 +266,9 @@ name_aside(const char *file)
 			*to++ = *from;
 	*to = '\0';
 	name = named("%s.before-restore-%s", file, now);
-	if (access(name, F_OK) == -1 || is_same(name, file))
+	if (is_same(name, file) ||
+	    (!is_there(name, "") && !is_there(name, beside[0]) &&
+		!is_there(name, beside[1])))
 		return name;
 	sqlite3_free(name);
 	sleep(1);
@@ -275,16 +287,20 @@ swap(struct copy *copy, const char *file)
 	char *aside = name_aside(file);
 	char *aside_wal = named("%s%s", aside, beside[0]);
 	bool empty = size_of(file) == 0;
-	sqlite3 *old;
+	sqlite3 *old = NULL;
 
 	if (empty)
 		link_beside(file, aside); /* SQLite removes what is there */
-	old = keep_others_out(file);
-	if (!empty)
+	if (is_there(file, "")) /* or it would be made */
+		old = keep_others_out(file);
+	if (!empty) {
 		link_too(file, aside);
-	link_beside(file, aside);
+		link_beside(file, aside);
+	}
 	copy_sync_folder(file);
-	sqlite3_exec(old, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
+	if (old != NULL)
+		sqlite3_exec(
+		    old, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
 	if (size_of(aside_wal) == 0)
 		unlink(aside_wal);
 	unlink_beside(file);

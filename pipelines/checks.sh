@@ -90,6 +90,10 @@ state() {
 # A row is written, and read.
 write_and_read() {
 	local at
+	! lost_database || {
+		echo "the database: $(database) $lost" >&2
+		return 78
+	}
 	at=$(now)
 	printf '{"type":"health_checks","service":"database","checked_at":"%s","ok":true,"detail":"a row written and read"}\n' "$at" |
 		limited db-load || return

@@ -52,6 +52,22 @@ home_is_new() {
 	! compgen -G 'spool/*.gz' && ! compgen -G 'backups/*' && ! grep -qs ' ends: ' logs/*.log
 } >/dev/null
 
+# The file of the database.
+database() {
+	local url
+	url=$(setting DATABASE_URL amazon.db)
+	echo "${url#sqlite:}"
+}
+
+# Whether there was a database, and is none.
+lost_database() {
+	local file
+	file=$(database)
+	[[ $file != *://* ]] && [ ! -s "$file" ] && ! home_is_new
+}
+
+lost='is gone; restore.sh brings it back, or, if it is to begin anew, db-load --init'
+
 # as_job NAME LOCK,... OPTIONS ARGUMENT...: this script is a job, see there.
 as_job() {
 	# shellcheck disable=SC2086 # the options are several words
@@ -59,6 +75,15 @@ as_job() {
 		exec "$here/job" "$1" --lock "$2" $3 -- "$here/${0##*/}" "${@:4}"
 	# shellcheck disable=SC2034 # for whoever sources this
 	run_id=$SELLERPIPE_RUN
+	case $1 in
+	health | restore) ;;
+	*)
+		! lost_database || {
+			say "the database '$(database)' $lost"
+			exit 78
+		}
+		;;
+	esac
 }
 
 # For the record of the run: what each stage came to; how many things it did; that
@@ -140,13 +165,6 @@ take_notes() {
 # A time as the names of files have it.
 stamp() {
 	date -u +%Y%m%dT%H%M%SZ
-}
-
-# The file of the database.
-database() {
-	local url
-	url=$(setting DATABASE_URL amazon.db)
-	echo "${url#sqlite:}"
 }
 
 # The backups, oldest first, and when one of them was begun, in seconds; files with
