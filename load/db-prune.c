@@ -39,12 +39,16 @@
 	"AND n.started_at > r.started_at AND n.status IN (0, 65) " \
 	"AND n.finished_at > r.finished_at))"
 
-/* Of each service the last hundred stay: what is going on now is in them. */
+/* Of each service the last hundred stay: what is going on now is in them.  So
+ * do all of one that is, or then was, down: it would be down since another
+ * time, and people would be told of it again. */
 #define OLD_CHECKS \
 	"health_checks c WHERE checked_at < ?1 AND checked_at < (" \
 	"SELECT n.checked_at FROM health_checks n " \
 	"WHERE n.service = c.service " \
-	"ORDER BY n.checked_at DESC LIMIT 1 OFFSET 99)"
+	"ORDER BY n.checked_at DESC LIMIT 1 OFFSET 99) " \
+	"AND service NOT IN (SELECT service FROM health_incidents " \
+	"WHERE down_since < ?1 AND (up_since IS NULL OR up_since >= ?1))"
 
 #define OLD_ANSWERS \
 	"asin_history INDEXED BY looks_by_time WHERE check_timestamp < ?1 " \

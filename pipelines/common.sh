@@ -177,6 +177,11 @@ backups() {
 		sed -nE '/\/amazon-[0-9]{8}T[0-9]{6}Z\.db\.gz$/p' | LC_ALL=C sort
 }
 
+# Without those of a clock that was ahead: they would be the newest for years.
+past_backups() {
+	backups | LC_ALL=C awk -v now="$(stamp)~" '{ time = $0; sub(/.*amazon-/, "", time) } time < now'
+}
+
 backup_time() {
 	[[ ${1##*/} =~ ^amazon-(....)(..)(..)T(..)(..)(..)Z\. ]] || return
 	date -u -d "${BASH_REMATCH[1]}-${BASH_REMATCH[2]}-${BASH_REMATCH[3]} ${BASH_REMATCH[4]}:${BASH_REMATCH[5]}:${BASH_REMATCH[6]}" +%s 2>/dev/null

@@ -43,7 +43,7 @@ backed_up() {
 			return
 		fi
 		say "'$file' is damaged, and no good as a backup"
-	done < <(backups | LC_ALL=C sort -r)
+	done < <(past_backups | LC_ALL=C sort -r)
 	! $found && date +%s
 }
 

@@ -56,10 +56,10 @@ note() { # note STATUS: remember the worst
 	status=$(worst "$status" "$1")
 }
 
-# The backup, and when it was begun.
+# The backup, and when it was begun; see unpack, too.
 choose() {
 	if [ -z "$file" ]; then
-		file=$(backups | sed -n '$p')
+		file=$(past_backups | sed -n '$p')
 		[ -n "$file" ] || {
 			say "there is no backup in '$(setting BACKUP_DIR backups)'; name a file"
 			exit 78
@@ -82,6 +82,10 @@ unpack() {
 		say "'$file' could not be unpacked, or is damaged; see restore.sh --list for others"
 		exit 74
 	fi
+	# A clock may have been ahead, and a copy be younger than what is in it.
+	look=$(jq -r '.newest_look // empty | fromdate' "$work.json")
+	[ "$at" -le "$(date +%s)" ] || at=${look:-0}
+	[ -z "$look" ] || [ "$look" -ge "$at" ] || at=$look
 }
 
 # each NAME: records of the spool, in order.

@@ -264,7 +264,6 @@ if $show_plan; then
 	exit "$status"
 fi
 as_job sales sales "--timeout $((timeout + 60))" "${arguments[@]}"
-db-load --init </dev/null # not before: a restore might be at it
 rm -f spool/{plan,facts,messages,report,said-??,status-??}.[0-9]* # of a run that was killed
 find spool -name 'preview.*' -mmin +60 -exec rm -f {} +
 make_plan

@@ -99,7 +99,7 @@ timers() {
 }
 
 bytes() { # bytes FILE...: of all that is there, and in folders
-	{ find "$@" -type f -printf '%s\n' 2>/dev/null || true; } | awk '{ n += $1 } END { printf "%d\n", n }'
+	{ find "$@" -type f -printf '%s\n' 2>/dev/null || true; } | awk '{ n += $1 } END { printf "%.0f\n", n }'
 }
 
 files() { # files FOLDER NAME: how many

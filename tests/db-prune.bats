@@ -66,6 +66,22 @@ answers() {
 	assert_output ok
 }
 
+@test "what is down for longer than checks are kept is down since when it was" {
+	checks() { # SERVICE OK FROM TO, in days ago
+		jq -nc --arg service "$1" --argjson ok "$2" "range($3 * 24; $4 * 24; -1) as \$i
+			| {type: \"health_checks\", \$service, checked_at: (now - \$i * 3600 | todate), \$ok}" | db-load
+	}
+	checks clickup false 40 0
+	checks keepa false 40 3
+	checks keepa true 3 0
+	checks slack false 40 35
+	checks slack true 35 0
+	db-query health_incidents service!=slack >before
+	db-prune --checks-days 30
+	diff before <(db-query health_incidents)
+	assert_equal "$(db-query health_checks service=slack | wc -l)" "$((30 * 24))"
+}
+
 @test "only what is asked for is removed" {
 	fill
 	for option in --raw-days --runs-days --checks-days; do
@@ -124,7 +140,7 @@ db-prune: 3 runs would be removed"
 	jq -nc --argjson now "$(date +%s)" '(range(150) | {service: "keepa", at: ($now - 86400 * (. + 20))}),
 		(range(30) | {service: "slack", at: ($now - 86400 * (. + 400))}),
 		(range(150) | {service: "clickup", at: ($now - 3600 * .)})
-		| {type: "health_checks", service, checked_at: (.at | todate), ok: false}' | db-load
+		| {type: "health_checks", service, checked_at: (.at | todate), ok: true}' | db-load
 	db-query health_checks service=keepa --order -checked_at --limit 100 >kept
 	db-prune --checks-days 30
 	diff kept <(db-query health_checks service=keepa --order -checked_at)

@@ -87,6 +87,11 @@ a_root() {
 	assert_output --partial "Unknown key"
 }
 
+@test "the day's sales wait for --resume, which a backfill keeps at work" {
+	grep -q -- '--wait ${LIMIT} .*/sales.sh$' "$units/sellerpipe@sales.service.d/job.conf"
+	schedule "$usr/share/sellerpipe/crontab" | grep -q -- '--daily.*--wait 960 .*/sales.sh$'
+}
+
 @test "systemd: what a job is exposed to" {
 	a_root
 	for job in "${jobs[@]}"; do

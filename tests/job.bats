@@ -296,6 +296,18 @@ sys.exit(subprocess.call(sys.argv[1:], restore_signals=False))' "$top/pipelines/
 	assert_equal "$(runs .status | paste -sd' ')" '143 0 0 0'
 }
 
+@test "--wait: for who has the lock; of those that waited for a --daily one runs" {
+	command job demo sleep 3 3>&- &
+	wait_for grep -q pid locks/demo.lock
+	job demo --wait 1 true
+	assert_failure 75
+	for _ in 1 2; do
+		bash -c 'job demo --wait 20 --daily "00:00 UTC" bash -c "echo x >>ran"; echo $?' 3>&- >>codes &
+	done
+	wait
+	assert_equal "$(paste -sd' ' codes) $(cat ran)" '0 0 x'
+}
+
 @test "of many that start at once one runs" {
 	for _ in {1..8}; do
 		bash -c 'job demo --quiet sleep 3; echo $?' 3>&- >>codes &

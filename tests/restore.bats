@@ -102,6 +102,25 @@ back_to_kept() {
 	done
 }
 
+@test "the time of a backup that is that of a wrong clock, or of a copy: nothing of the spool is lost" {
+	history
+	state >before
+	keep_home
+	backup=$(ls backups/amazon-*.db.gz)
+	gzip -dc "$backup" >copy.db # now
+	mv "$backup" "backups/amazon-$(date -ud '5 minutes ago' +%Y%m%dT%H%M%SZ).db.gz"
+	for file in copy.db "$PWD/backups/amazon-$(date -ud '+1 year' +%Y%m%dT%H%M%SZ).db.gz"; do
+		back_to_kept
+		[ -e "$file" ] || cp backups/amazon-*.db.gz "$file"
+		rm test.db*
+		run -0 restore.sh "$file"
+		diff before <(state)
+	done
+	# Which is not the newest, either.
+	run -0 restore.sh --dry-run
+	refute_line --partial "$file"
+}
+
 @test "after that nobody is told twice, and of everything once" {
 	history
 	destroy garbage

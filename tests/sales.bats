@@ -341,3 +341,11 @@ US:$yesterday:CHILD:1 IN_QUEUE"
 	assert_equal "$(<test.db)" 'not a database'
 	assert_equal "$(requests sp)" ''
 }
+
+@test "a database that is gone is not made anew, which would hide that" {
+	run -0 sales.sh --lookback 1
+	rm test.db*
+	run -78 --separate-stderr sales.sh --resume
+	[[ $stderr == *'cannot open '*test.db* ]]
+	[ ! -e test.db ]
+}
