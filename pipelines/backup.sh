@@ -21,16 +21,6 @@ set -euo pipefail
 
 dir=$(setting BACKUP_DIR backups)
 
-number() { # number NAME DEFAULT: of a setting that has to be one
-	local value
-	value=$(setting "$1" "$2")
-	[[ $value =~ ^[0-9]{1,4}$ ]] || {
-		say "$1 '$value' is no number"
-		exit 78
-	}
-	echo "$((10#$value))"
-}
-
 # sort_out kept|old: of names, those that are; what has no time that exists is neither.
 sort_out() {
 	local daily weekly monthly
@@ -100,7 +90,8 @@ check_room() {
 
 # Whether the snapshot has half of what the last one had, of what nothing removes.
 has_all() {
-	[ ! -s "$dir/newest.json" ] || jq -ne --slurpfile was "$dir/newest.json" --slurpfile is "$snapshot.json" '
+	[ -s "$dir/newest.json" ] || return 0
+	jq -ne --slurpfile was "$dir/newest.json" --slurpfile is "$snapshot.json" '
 		def kept: .rows | [.tracked_asins, .rank_history, .bestseller_changes, .sales_daily, .sales_daily_totals
 			| values] | add // 0;
 		($is[0] | kept) * 2 >= ($was[0] | kept)' >/dev/null
@@ -118,7 +109,10 @@ check_room
 name=$dir/amazon-$(stamp).db.gz
 db-backup --replace "$snapshot" || fails db-backup $?
 db-backup --check "$snapshot" >"$snapshot.json" || fails db-backup $?
-has_all || {
+code=0
+has_all || code=$?
+[ "$code" -le 1 ] || fails jq "$code"
+[ "$code" -eq 0 ] || {
 	say "the database has less than half of what it had at the last backup: restore.sh brings that back" \
 		"(if all is as it should be, remove $dir/newest.json)"
 	fails backup.sh 74
@@ -127,9 +121,9 @@ if ! gzip -c "$snapshot" >"$snapshot.gz" || ! gzip -t "$snapshot.gz" || ! sync "
 	say "'$name' could not be written: make room in '$dir', or look at its disk"
 	fails gzip 74
 fi
-mv "$snapshot.gz" "$name"
-mv "$snapshot.json" "$dir/newest.json"
-sync "$dir"
+if ! mv "$snapshot.gz" "$name" || ! mv "$snapshot.json" "$dir/newest.json" || ! sync "$dir"; then
+	fails backup.sh 74
+fi
 stages db-backup 0 gzip 0
 remove_old
 did 1

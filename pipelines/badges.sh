@@ -28,6 +28,8 @@ case ${1:-} in
 esac
 as_job badges badges "--timeout 21600" "$@"
 
+max_wait=$(number KEEPA_MAX_WAIT 2400)
+alert_digest=$(number ALERT_DIGEST 40)
 asked=spool/asked.$$
 status=0
 looked=0
@@ -52,7 +54,11 @@ recover() {
 		esac
 		case $code in
 		0 | 65) [ ! -e "$part" ] || put_away "$part" ;; # 65: but for what is bad
-		*) note "$code" ;;
+		*)
+			note "$code"
+			# What Slack has accepted would be told again.
+			[[ $part != spool/notes* ]] || slack_listens=false
+			;;
 		esac
 	done
 }
@@ -73,7 +79,7 @@ next_hundred() {
 look() {
 	local part statuses=(0 0 0) code
 	part=spool/badges-$(stamp)-$$-$looked.part
-	keepa-fetch --max-wait "$(setting KEEPA_MAX_WAIT 2400)" <"spool/due.$$" |
+	keepa-fetch --max-wait "$max_wait" <"spool/due.$$" |
 		tee "$part" | load_observations || statuses=("${PIPESTATUS[@]}")
 	looked=$((looked + $(wc -l <"spool/due.$$")))
 	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}"
@@ -106,7 +112,7 @@ tell() {
 	notes=spool/notes-$(stamp)-$$-$looked.part
 	db-query unsent_changes >"spool/unsent.$$"
 	[ -s "spool/unsent.$$" ] && $slack_listens || return 0
-	ALERT_DIGEST=$(setting ALERT_DIGEST 40) jq -sc -f "$here/../notify/badge-alert.jq" "spool/unsent.$$" |
+	ALERT_DIGEST=$alert_digest jq -sc -f "$here/../notify/badge-alert.jq" "spool/unsent.$$" |
 		slack-post >"$notes" || statuses=("${PIPESTATUS[@]}")
 	take_notes "$notes" || code=$?
 	stages jq "${statuses[0]}" slack-post "${statuses[1]}" db-load "$code"

@@ -87,11 +87,25 @@ state() {
 			latency_ms: null, detail: ($detail | words)}'
 }
 
+# Whether all is gone from it that the last backup had.
+emptied_database() {
+	local last table
+	last=$(setting BACKUP_DIR backups)/newest.json
+	[ -s "$last" ] && jq -e '.rows | .tracked_asins + .rank_history + .sales_daily > 0' "$last" >/dev/null || return
+	for table in tracked_asins rank_history sales_daily; do
+		[ -z "$(db-query "$table" --limit 1)" ] || return
+	done
+}
+
 # A row is written, and read.
 write_and_read() {
 	local at
 	! lost_database || {
 		echo "the database: $(database) $lost" >&2
+		return 78
+	}
+	! emptied_database || {
+		echo 'the database: it is empty, and the last backup was not: restore.sh brings that back' >&2
 		return 78
 	}
 	at=$(now)

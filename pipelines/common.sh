@@ -18,7 +18,15 @@ export TZ=UTC0 # in a zone with summer time, jq 1.6's fromdate is an hour late i
 cd "${SELLERPIPE_HOME:-.}" || exit 78
 export SELLERPIPE_HOME=$PWD # for what is started from there
 # doctor.sh only looks, and so does who asks for help.
-${only_looking:-false} || [ "${1:-}" = --help ] || mkdir -p spool locks || exit 74
+case ${1:-} in
+--help | --version) only_looking=true ;;
+esac
+# What root makes there, its owner could not write to any more.
+if [ "$(id -u)" -eq 0 ] && [ -d locks ] && [ ! -O locks ]; then
+	echo "${0##*/}: '$PWD' is $(stat -c %U locks)'s: runuser -u $(stat -c %U locks) -- env SELLERPIPE_HOME='$PWD' $0" >&2
+	exit 78
+fi
+${only_looking:-false} || mkdir -p spool locks || exit 74
 
 say() {
 	echo "${0##*/}: $*" >&2
@@ -27,6 +35,11 @@ say() {
 full() {
 	say "cannot write to standard output"
 	exit 74
+}
+
+[ "${1:-}" != --version ] || {
+	echo "${0##*/} $(db-load --version | sed 's/.* //')"
+	exit
 }
 
 # show_help: what stands at the head of the script; and that is all.
@@ -46,10 +59,21 @@ setting() {
 	echo "${value:-$2}"
 }
 
+# number NAME DEFAULT: of a setting that has to be one.
+number() {
+	local value
+	value=$(setting "$1" "$2")
+	[[ $value =~ ^[0-9]{1,9}$ ]] || {
+		say "$1 '$value' is no number"
+		exit 78
+	}
+	echo "$((10#$value))"
+}
+
 # Where a job was once done there is a database; if it is gone, to make another one
 # would hide that.
 home_is_new() {
-	! compgen -G 'spool/*.gz' && ! compgen -G 'backups/*' && ! grep -qs ' ends: ' logs/*.log
+	! compgen -G 'spool/*.gz' && ! compgen -G "$(setting BACKUP_DIR backups)/*" && ! grep -qs ' ends: ' logs/*.log
 } >/dev/null
 
 # The file of the database.
@@ -76,7 +100,7 @@ as_job() {
 	# shellcheck disable=SC2034 # for whoever sources this
 	run_id=$SELLERPIPE_RUN
 	case $1 in
-	health | restore) ;;
+	health | restore | replay) ;;
 	*)
 		! lost_database || {
 			say "the database '$(database)' $lost"
@@ -153,14 +177,22 @@ put_away() {
 
 # take_notes FILE: of what people were told, into the database; and then the file is
 # kept, so that a database that is restored does not tell them again.
+# One that is still being written has another name than *.part, which any job takes in.
 take_notes() {
-	local code=0
+	local code=0 part=$1
 	db-load <"$1" || code=$?
 	case $code in
-	0 | 65) put_away "$1" ;;
+	0 | 65)
+		[[ $1 == *.part ]] || {
+			part=spool/notes-$(stamp)-$$-$((taken += 1)).part
+			mv "$1" "$part"
+		}
+		put_away "$part"
+		;;
 	esac
 	return "$code"
 }
+taken=0
 
 # A time as the names of files have it.
 stamp() {

@@ -17,6 +17,10 @@ case $home in
 	sed -n '2,/^set/s/^# \{0,1\}//p' "$0" || exit 74
 	exit
 	;;
+-*)
+	echo "demo.sh: unknown option '$home'; see --help" >&2
+	exit 64
+	;;
 esac
 
 if [ -e Makefile ]; then # the source tree, not what `make install` put up

@@ -20,6 +20,7 @@ for argument; do
 	case $argument in
 	--no-network) network=false ;;
 	--json) json=true ;;
+	--version) ;; # see common.sh
 	--help)
 		sed -n '2,/^set/s/^# \{0,1\}//p' "$0" || exit 74
 		exit
@@ -201,13 +202,24 @@ check_env() {
 	[ -z "$unknown" ] || tell look 0 settings "unknown in .env: $unknown" 'nothing reads them; is it a slip of the pen?'
 }
 
-# ---- the database
-
-database_file() {
-	local file
-	file=$(setting DATABASE_URL amazon.db)
-	echo "${file#sqlite:}"
+# Those that are numbers, and are none; addresses that job-ping could not ask.
+check_values() {
+	local name value
+	for name in LOG_MAX SPOOL_DAYS RAW_DAYS RUNS_DAYS CHECKS_DAYS KEEP_DAILY KEEP_WEEKLY KEEP_MONTHLY \
+		KEEPA_MAX_WAIT ALERT_DIGEST ALERT_WITHIN SP_MIN_INTERVAL SP_MAX_PER_DAY SP_BURST SP_MIN_AGE \
+		HEALTH_STRIKES HEALTH_DISK_MB HEALTH_BADGES_HOURS HEALTH_SALES_HOURS HEALTH_SUMMARY_HOURS HEALTH_BACKUP_HOURS; do
+		value=$(setting "$name" 0)
+		[[ $value =~ ^[0-9]{1,9}$ ]] || tell bad 78 "$name" "'$value' is no number" 'mend it in .env: jobs that need it do not run'
+	done
+	for name in badges sales summary health backup prune; do
+		name=HEALTHCHECK_URL_${name^^}
+		value=$(setting "$name" https://)
+		[[ $value == https://* || $value == http://127.* || $value == http://localhost* ]] ||
+			tell bad 78 "$name" 'is no https:// address' 'mend it in .env: the URL of the check, whole'
+	done
 }
+
+# ---- the database
 
 newest_schema() {
 	local file newest=0
@@ -240,8 +252,11 @@ try_database() {
 has_database=false
 check_database() {
 	local file version newest record
-	file=$(database_file)
-	if [ ! -e "$file" ]; then
+	file=$(database)
+	if lost_database; then
+		tell bad 78 database "$file is gone" "$here/restore.sh brings it back; first: restore.sh --dry-run"
+		return
+	elif [ ! -e "$file" ]; then
 		if [ -n "$(setting DATABASE_URL '')" ] && [ ! -d "$(dirname "$file")" ]; then
 			tell bad 78 database "no folder $(dirname "$file"), which DATABASE_URL names" 'mkdir it, or mend DATABASE_URL'
 		else
@@ -266,6 +281,8 @@ check_database() {
 	else
 		tell ok 0 database "$file, $(bytes "$(stat -L -c %s "$file")"), schema $version" ''
 	fi
+	! emptied_database || tell bad 78 database 'it is empty, and the last backup was not' \
+		"$here/restore.sh brings that back; first: restore.sh --dry-run"
 }
 
 # tell_record RECORD [HINT]: of a check, as the others.
@@ -425,6 +442,8 @@ check_runs() {
 	if [ "$left" -gt 0 ] && [ -n "$(db-query unsent_changes "detected_at<$(ago 2 hours)" --limit 1)" ]; then
 		tell bad 75 alerts "$left changes that nobody was told of" 'badges.sh tells of them once Slack takes them: see slack, above, and logs/badges.log'
 	fi
+	left=$(db-query unsent_summaries | jq -sr 'map(.error | values) | last // empty')
+	[ -z "$left" ] || tell bad 78 summary "Slack did not take the last one: $left" 'mend SLACK_CHANNEL, or invite the app there; it is sent then'
 	left=$(find spool -maxdepth 1 \( -name '*.part' -o -name 'report-*' -o -name 'runs-*' -o -name 'health-checks' -o -name 'health-notes' \) -mmin +120 2>/dev/null | wc -l)
 	[ "$left" -eq 0 ] || tell look 0 spool "$left files that runs left there hours ago" 'the next runs take them in; if they do not, see logs/'
 }
@@ -436,6 +455,7 @@ broken() { # none of them ends the others, whatever it meets
 check_programs || broken programs
 check_home || broken folder
 check_env || broken .env
+check_values || broken settings
 check_database || broken database
 tell_record "$(check_disk)" || broken disk
 check_services || broken services

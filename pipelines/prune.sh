@@ -57,13 +57,14 @@ old_spool() {
 	[ "$before" -le $((backup - 3600)) ] || before=$((backup - 3600))
 	find spool -maxdepth 1 -type f ! -newermt "@$before" \
 		\( -name '*.gz' -o -name '*.tmp' -o -name '*.new' -o -name 'state.[0-9]*' -o -name 'asked.[0-9]*' \
-		-o -name 'due.[0-9]*' -o -name 'unsent.[0-9]*' -o -name '*.replay.[0-9]*' \) -print0
+		-o -name 'due.[0-9]*' -o -name 'unsent.[0-9]*' -o -name '*.replay.[0-9]*' \) -print
 }
 
 # Whether looks go on, by a clock that Keepa's agrees with; or there are none at all.
 looks_go_on() {
 	local last
-	last=$(db-query looks --order -check_timestamp --limit 1 | jq -r .check_timestamp) || exit
+	last=$(db-query looks --order -check_timestamp --limit 1 | jq -r .check_timestamp) ||
+		return 0 # on a full disk it cannot say, and the spool is to make room
 	[ -z "$last" ] || [ "$(date -ud '2 days ago' +%FT%TZ)" \< "$last" ]
 }
 
@@ -72,12 +73,11 @@ looks_go_on || {
 	exit 0
 }
 code=0
-old_spool >"spool/old.$$" || code=$?
-trap 'rm -f "spool/old.$$"' EXIT
+old=$(old_spool) || code=$?
 status=$(worst "$status" "$code")
-n=$(tr -cd '\0' <"spool/old.$$" | wc -c)
+n=$(grep -c . <<<"$old" || true)
 if [ ${#dry_run[@]} -eq 0 ]; then
-	xargs -0r rm -f -- <"spool/old.$$"
+	printf %s "$old" | xargs -d '\n' -r rm -f --
 	stages rm 0
 	did "$n"
 elif [ "$n" -gt 0 ]; then

@@ -116,6 +116,7 @@ take_in() {
 	mapfile -t looks < <(since "$at" badges)
 	if [ ${#looks[@]} -gt 0 ]; then
 		"$here/replay.sh" --alert-within $((($(date +%s) - at) / 3600 + 2)) "${looks[@]}" || code=$?
+		[ "$code" -ne 75 ] || exit 75 # it was not all taken in
 		passable "$code"
 	fi
 	each notes

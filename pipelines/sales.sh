@@ -79,11 +79,15 @@ has() {
 	[ -n "$(setting "$1" "$(setting "${1}_FILE" '')")" ]
 }
 
+min_interval=$(number SP_MIN_INTERVAL 900)
+max_per_day=$(number SP_MAX_PER_DAY 96)
+burst=$(number SP_BURST 8)
+min_age=$(number SP_MIN_AGE 6)
+
 make_plan() {
 	local statuses=(0 0)
 	db-query report_requests | sales-plan --marketplaces "$marketplaces" \
-		--min-interval "$(setting SP_MIN_INTERVAL 900)" --max-per-day "$(setting SP_MAX_PER_DAY 96)" \
-		--burst "$(setting SP_BURST 8)" --min-age "$(setting SP_MIN_AGE 6)" \
+		--min-interval "$min_interval" --max-per-day "$max_per_day" --burst "$burst" --min-age "$min_age" \
 		${days[@]+"${days[@]}"} ${today[@]+"${today[@]}"} >"$plan" || statuses=("${PIPESTATUS[@]}")
 	$show_plan || stages db-query "${statuses[0]}" sales-plan "${statuses[1]}"
 	note "$(worst "${statuses[@]}")"
@@ -218,10 +222,18 @@ keep() {
 	[ ! -s "spool/report.$$" ] || mv "spool/report.$$" "spool/report-$run_id.$1"
 }
 
+# What was accepted is in the spool before it is in the database.
+keep_notes() {
+	local code=0
+	take_notes spool/sales.notes || code=$?
+	stages db-load "$code"
+	note "$code"
+}
+
 # deliver FILE: what was sent already, by a run that was killed then, is not sent
 # again; what can never be delivered is in `notifications`.
 deliver() {
-	local code=0 id sent='' post=clickup-post statuses
+	local code=0 id sent='' post=clickup-post
 	[ "${1##*.}" = clickup_comment ] || post=slack-post
 	id=$(jq -er .id "$1" 2>/dev/null) || {
 		say "this report is none: $1.bad"
@@ -231,10 +243,9 @@ deliver() {
 	}
 	sent=$(db-query notifications notification_id="$id" state=sent) || code=$(worst $?)
 	if [ "$code" -eq 0 ] && [ -z "$sent" ]; then
-		statuses=(0 0)
-		"$post" --max-wait 30 <"$1" | db-load || statuses=("${PIPESTATUS[@]}")
-		stages "$post" "${statuses[0]}" db-load "${statuses[1]}"
-		code=$(worst "${statuses[@]}")
+		"$post" --max-wait 30 <"$1" >spool/sales.notes || code=$?
+		stages "$post" "$code"
+		keep_notes
 	fi
 	case $code in
 	0 | 65) rm -f "$1" ;;
@@ -247,6 +258,7 @@ deliver() {
 # All that is kept; where one does not get through, neither will the others.
 deliver_all() {
 	local sink file
+	[ ! -e spool/sales.notes ] || keep_notes # of a run that was killed
 	for sink in clickup_comment slack_message; do
 		for file in spool/report-*."$sink"; do
 			[ -e "$file" ] || continue

@@ -25,9 +25,8 @@ case ${1:-} in
 	;;
 esac
 
-facts=spool/status.$$
+facts=$(mktemp) || exit 74
 trap 'rm -f "$facts" "$facts".{err,rows}' EXIT
-find spool -name 'status.*' -mmin +60 -exec rm -f {} + # of one that was killed
 at=$(now)
 status=0
 problem=''

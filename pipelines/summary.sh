@@ -38,7 +38,7 @@ part=job # what a killed one leaves, the next one writes over
 ! $show || part=$$
 facts=spool/summary-facts.$part
 message=spool/summary-message.$part
-notes=spool/summary.notes kept=0
+notes=spool/summary.notes
 status=0
 sent=0
 trap 'rm -f "$facts" "$message"' EXIT
@@ -95,16 +95,12 @@ known_until() { # known_until NOW
 # What Slack has accepted is in the spool before it is in the database, and stays
 # there for restore.sh; whatever becomes of us then, it is not sent again.
 keep_notes() {
-	local code=0 part
-	db-load <"$notes" || code=$?
+	local code=0
+	take_notes "$notes" || code=$?
 	stages db-load "$code"
 	note "$code"
 	case $code in
-	0 | 65)
-		part=spool/notes-$(stamp)-$$-summary$((kept += 1)).part
-		mv "$notes" "$part"
-		put_away "$part"
-		;;
+	0 | 65) ;;
 	*) exit "$status" ;;
 	esac
 }

@@ -308,3 +308,29 @@ settings() { # settings LINE...: those of .env
 	doctor
 	refute_output --regexp $'[\x01-\x09\x0b-\x1f\x7f]|xoxb-test|test-key|Atzr|pk_test'
 }
+
+@test "settings that are no numbers, or no addresses, are told before a job stops for them" {
+	track.sh add B0SIM00001
+	SPOOL_DAYS=-1 KEEP_DAILY=x SP_BURST=x HEALTHCHECK_URL_BADGES=notaurl run -78 doctor.sh --no-network
+	for name in SPOOL_DAYS KEEP_DAILY SP_BURST; do
+		assert_line --regexp "^bad +$name +'[^']*' is no number"
+	done
+	assert_line --regexp '^bad +HEALTHCHECK_URL_BADGES +is no https:// address'
+	SP_BURST=x run -78 sales.sh
+	assert_output --partial "SP_BURST 'x' is no number"
+}
+
+@test "every script tells its version" {
+	for script in badges.sh sales.sh track.sh replay.sh summary.sh status.sh health.sh doctor.sh backup.sh restore.sh prune.sh job; do
+		run -0 command $script --version
+		assert_output --regexp "^$script [0-9]+[.][0-9]+[.][0-9]+$"
+	done
+}
+
+@test "root keeps out of somebody else's home, where what it makes could not be written to any more" {
+	[ "$(id -u)" -eq 0 ] || skip 'we are not root'
+	track.sh add B0SIM00001
+	chown -R nobody .
+	run -78 badges.sh
+	assert_output --regexp "^badges.sh: '.*' is nobody's: runuser -u nobody -- env SELLERPIPE_HOME="
+}

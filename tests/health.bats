@@ -632,3 +632,26 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 	SIZE=10485760 FREE=104857 HEALTH_DISK_MB=50 health
 	assert_equal "$(kept disk .ok)" false # 1 %
 }
+
+@test "a database that is gone, or emptied, is down, and none is made (fault 39)" {
+	start_sim
+	track.sh add B0SIM00001
+	badges.sh
+	backup.sh
+	rm "${DATABASE_URL#sqlite:}"*
+	HEALTH_STRIKES=1 run -0 health.sh
+	[ ! -e "${DATABASE_URL#sqlite:}" ]
+	run told
+	assert_output --partial 'is gone; restore.sh brings it back'
+	for job in badges.sh summary.sh prune.sh sales.sh; do
+		run -78 $job
+		assert_output --partial 'is gone; restore.sh brings it back'
+	done
+	db-load --init </dev/null
+	run -78 doctor.sh
+	assert_output --partial 'it is empty, and the last backup was not'
+	rm "${DATABASE_URL#sqlite:}"*
+	run -78 doctor.sh
+	assert_output --partial 'is gone'
+	[ ! -e "${DATABASE_URL#sqlite:}" ]
+}

@@ -37,7 +37,7 @@ clean_room() {
 # start_sim [OPTION...]: the APIs on loopback, and the settings that lead there.
 # Waits are short, so that tests of them are.
 start_sim() {
-	python3 "$top/tests/sim/sim" --ready "$BATS_TEST_TMPDIR/sim.url" "$@" 3>&- &
+	"$TEST_PYTHON" -SE "$top/tests/sim/sim" --ready "$BATS_TEST_TMPDIR/sim.url" "$@" 3>&- &
 	sim_pid=$!
 	while [ ! -s "$BATS_TEST_TMPDIR/sim.url" ]; do
 		kill -0 "$sim_pid" || return

@@ -847,7 +847,7 @@ keepa-fetch: SIM/keepa/product: HTTP status 502; trying again in N s'
 		faults keepa '[{"fault":"stall","after":9000}]'
 		: >out # of the signal before
 		# Whatever is ignored here: nohup, or the shell for what runs in the background.
-		python3 -c '
+		"$TEST_PYTHON" -c '
 import os, signal, sys
 for number in signal.SIGINT, signal.SIGHUP, signal.SIGTERM:
     signal.signal(number, signal.SIG_DFL)

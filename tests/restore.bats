@@ -215,7 +215,7 @@ look() {
 	assert_line --regexp '^          schema [0-9]+, [0-9]+ bytes unpacked$'
 	assert_line --regexp '^          newest look 20[0-9TZ:-]+, change 20[0-9TZ:-]+, day of sales 20[0-9-]+$'
 	assert_line '          6 tracked_asins'
-	assert_line --regexp '^spool     since then: [45] streams of looks, [12] of what was told, [45] calls of track.sh, 1 of names: taken in$'
+	assert_line --regexp '^spool     since then: [45] streams of looks, [1-9] of what was told, [45] calls of track.sh, 1 of names: taken in$'
 	assert_line --partial 'lost      sales since then'
 	assert_line --regexp "^now       $PWD/test.db: sound, newest look .*; it would be put aside, and kept$"
 	diff files <(ls -R spool backups)

@@ -392,7 +392,7 @@ true
 	assert_output $TO
 	run ls spool # kept, for restore.sh
 	refute_line --regexp 'summary[.]notes|part'
-	run -0 zcat spool/notes-*-summary*.gz
+	run -0 zcat spool/notes-*.gz
 	assert_line --partial "\"notification_id\":\"$ID\""
 }
 
