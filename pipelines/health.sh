@@ -72,6 +72,12 @@ record() {
 	jq -c --arg service "$1" 'select(.service == $service)' <<<"$records"
 }
 
+# Records, into a database that is there.
+load() {
+	! lost_database || return 78
+	limited db-load 2>/dev/null
+}
+
 # The spool's, and these: into the database, or they stay there.
 keep() { # keep RECORDS
 	local all code=0 kept=true
@@ -80,7 +86,7 @@ keep() { # keep RECORDS
 		printf '%s\n' "$1"
 	)
 	printf '%s\n' "$all" 2>/dev/null >"$pending.tmp" && mv "$pending.tmp" "$pending" || kept=false
-	printf '%s\n' "$all" | limited db-load 2>/dev/null || code=$?
+	printf '%s\n' "$all" | load || code=$?
 	case $code in
 	0 | 65) rm -f "$pending" ;;
 	*) $kept || {
@@ -96,7 +102,7 @@ keep() { # keep RECORDS
 keep_notes() {
 	local code=0
 	[ -s "$notes" ] || return 0
-	limited db-load <"$notes" 2>/dev/null || code=$?
+	load <"$notes" || code=$?
 	case $code in
 	0 | 65) rm -f "$notes" ;;
 	esac
