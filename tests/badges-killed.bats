@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154 # top, sim: from helper.bash; stderr: from bats
+# shellcheck disable=SC2030,SC2031,SC2154 # top, sim: from helper.bash; stderr: from bats
 # badges.sh killed at any point: the next run ends where an undisturbed one would
 # have.  Two homes see the same things happen; one of them is disturbed.
 load helper
