@@ -69,10 +69,10 @@ again() { # a new world for the next kill
 	home disturbed
 }
 
-# each SYSCALL: sp-fetch is killed at its first call of it, at its second, ...
-# until a run gets through.
+# each SYSCALL STEP: sp-fetch is killed at its first call of it, and at every so
+# many-th, until a run gets through; `make faults` takes every one.
 each() {
-	local n=1 real
+	local n=1 step=${FAULT_STEP:-$2} real
 	strace -qq -o /dev/null true 2>/dev/null || skip "no ptrace here"
 	real=$(command -v sp-fetch)
 	while again; do
@@ -84,22 +84,22 @@ each() {
 		PATH=$BATS_TEST_TMPDIR/bin:$PATH run sales
 		[ "$status" -ne 0 ] || break
 		ends_well "killed at $1 number $n"
-		n=$((n + ${2:-1}))
+		n=$((n + step))
 	done
 	echo "# $((n - 1)) calls of $1" >&3
 	[ "$n" -gt 5 ]
 }
 
 @test "sp-fetch killed at each message to Amazon" {
-	each sendto
+	each sendto 2
 }
 
 @test "sp-fetch killed at each answer of Amazon's" {
-	each recvfrom 2
+	each recvfrom 4
 }
 
 @test "sp-fetch killed at each record" {
-	each write
+	each write 3
 }
 
 # dies NAME BYTES: the program NAME is killed once it has read so much.
