@@ -180,7 +180,7 @@ from_stdin() {
 		assert_regex "$stderr" ': cannot write to standard output: No space left on device$'
 	done
 	for script in "$top"/pipelines/job "$top"/pipelines/*.sh; do
-		grep -q -- --help "$script" || continue
+		[ -x "$script" ] && grep -q -- --help "$script" || continue
 		# shellcheck disable=SC2016 # for the inner shell
 		run -0 bash "$script" --help
 		run --separate-stderr bash -c 'bash "$1" --help >/dev/full' - "$script"
