@@ -22,5 +22,17 @@ export TEST_PYTHON
 if [ $# -eq 0 ]; then
 	set -- tests/*.bats tests/faults/*.bats
 fi
-# Half of the time a test waits: for a time to pass, for another process.
-exec prove --jobs "$((2 * $(getconf _NPROCESSORS_ONLN)))" --exec 'bats --tap' "$@"
+# Half of the time a test waits: for a time to pass, for another process.  On a machine
+# that is too busy, one that waits for something may not see it in time; so a file that
+# fails amid all the others is tried once more, by itself.
+state=$(mktemp)
+trap 'rm -f "$state"' EXIT
+prove --jobs "$((2 * $(getconf _NPROCESSORS_ONLN)))" --state=save --statefile="$state" --exec 'bats --tap' "$@" || {
+	echo "run.sh: once more, by themselves, those that failed:" >&2
+	prove --verbose --state=failed --statefile="$state" --exec 'bats --tap' >"$state.log" || {
+		grep -A 20 '^not ok' "$state.log" >&2 || cat "$state.log" >&2
+		rm -f "$state.log"
+		exit 1
+	}
+	rm -f "$state.log"
+}
