@@ -243,7 +243,7 @@ deliver() {
 	}
 	sent=$(db-query notifications notification_id="$id" state=sent) || code=$(worst $?)
 	if [ "$code" -eq 0 ] && [ -z "$sent" ]; then
-		"$post" --max-wait 30 <"$1" >spool/sales.notes || code=$?
+		"$post" --max-wait 30 <"$1" >>spool/sales.notes || code=$?
 		stages "$post" "$code"
 		keep_notes
 	fi
