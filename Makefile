@@ -19,7 +19,10 @@ CFLAGS = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 override CFLAGS += -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 \
 	-Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef \
 	-Wpointer-arith -Wcast-qual
-override CPPFLAGS += -I. -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 \
+PG_CONFIG  = pg_config
+PG_INCLUDE := $(shell $(PG_CONFIG) --includedir 2>/dev/null || echo /usr/include)
+PG_LIB     := $(shell $(PG_CONFIG) --libdir 2>/dev/null || echo /usr/lib)
+override CPPFLAGS += -I. -I$(PG_INCLUDE) -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 \
 	-DSELLERPIPE_VERSION='"$(VERSION)"' -MMD -MP
 
 all: $(PROGS)
@@ -31,8 +34,8 @@ $(FETCH) $(NOTIFY): lib/http.o lib/conf.o lib/run.o
 $(FETCH) $(NOTIFY): LDLIBS += -lcurl
 $(NOTIFY): lib/note.o
 notify/slack-post: LDLIBS += -ljson-c
-$(LOAD): lib/db.o lib/copy.o lib/schema.o lib/conf.o
-$(LOAD): LDLIBS += -lsqlite3
+$(LOAD): lib/db.o lib/copy.o lib/schema.o lib/conf.o lib/http.o lib/run.o
+$(LOAD): LDLIBS += -lsqlite3 -L$(PG_LIB) -lpq -lcurl
 fetch/keepa-fetch: lib/split.o
 fetch/sp-fetch: lib/spapi.o
 fetch/sp-fetch transform/sp-split: lib/report.o lib/gunzip.o lib/split.o lib/market.o
