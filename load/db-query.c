@@ -12,14 +12,15 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "lib/conf.h"
 #include "lib/ndjson.h"
 #include "load/drivers/query.h"
+#include "load/drivers/url.h"
 
 static const struct {
-	const char *scheme;
+	const char *prefix;
 	const struct querier *querier;
-} queriers[] = {{"", &query_sqlite}};
+} queriers[] = {{"postgresql://", &query_postgres},
+    {"postgres://", &query_postgres}, {"", &query_sqlite}};
 
 static const char usage[] =
     "usage: db-query [-d URL] [--order COLUMN,...] [--limit N] NAME "
@@ -92,7 +93,7 @@ find_querier(const char *url)
 	size_t i = 0;
 
 	while (
-	    strncmp(url, queriers[i].scheme, strlen(queriers[i].scheme)) != 0)
+	    strncmp(url, queriers[i].prefix, strlen(queriers[i].prefix)) != 0)
 		i++;
 	return queriers[i].querier;
 }
@@ -149,8 +150,7 @@ main(int argc, char *argv[])
 	q.conditions = conditions =
 	    read_conditions(argv + optind, q.n_conditions);
 
-	if (url == NULL)
-		url = conf_or("DATABASE_URL", "amazon.db");
+	url = url_given(url);
 	querier = find_querier(url);
 	querier->open(url);
 	if (list)
