@@ -70,7 +70,8 @@ query(const struct query *q)
 
 	snprintf(limit, sizeof(limit), "%ld", q->limit);
 	r = PQexecParams(db,
-	    "SELECT db_query_sql($1, $2::json, CASE WHEN $3 IS NOT NULL THEN "
+	    "SELECT db_query_sql($1, $2::json, CASE WHEN $3::text IS NOT NULL "
+	    "THEN "
 	    "ARRAY(SELECT json_array_elements_text($3::json)) END, "
 	    "$4::bigint, NULL, NULL)",
 	    4, NULL, values, NULL, NULL, 0);

@@ -168,8 +168,8 @@ BEGIN
 			AND v.column_name = ANY (cols)
 	WHERE k.table_name = tab AND k.kind = 'times'
 		AND k.column_name <> ALL (cols);
-	RETURN format('INSERT INTO %I AS t (%s%s) SELECT %2$s%s FROM %s s '
-		'ORDER BY %s ON CONFLICT (%5$s) DO ', tab, names,
+	RETURN format('INSERT INTO %1$I AS t (%2$s%3$s) SELECT %2$s%4$s FROM %5$s s '
+		'ORDER BY %6$s ON CONFLICT (%6$s) DO ', tab, names,
 		coalesce(added, ''), coalesce(first, ''), source, keys)
 		|| CASE WHEN change.assignments IS NULL THEN 'NOTHING'
 			ELSE 'UPDATE SET ' || change.assignments
@@ -267,7 +267,7 @@ DECLARE
 	head json;
 	dry boolean := false;
 	refused json := '[]';
-	some json;
+	part json;
 BEGIN
 	IF lines[1]::json ->> 'dry_run' IS NOT NULL THEN
 		dry := (lines[1]::json ->> 'dry_run')::boolean;
@@ -278,7 +278,7 @@ BEGIN
 			head := lines[i];
 			SELECT json_agg(json_build_object('n', before + m.n,
 				'table', head ->> 'table', 'error', m.error))
-			INTO some
+			INTO part
 			FROM db_merge(head ->> 'table', head ->> 'op',
 				ARRAY(SELECT json_array_elements_text(head -> 'columns')),
 				format('(SELECT u.n, s.* FROM unnest($1) WITH ORDINALITY u '
@@ -286,8 +286,8 @@ BEGIN
 					'u.line::json) s)', head ->> 'table'),
 				lines[i + 1 : i + (head ->> 'records')::int],
 				coalesce((head ->> 'again')::boolean, false)) m;
-			IF some IS NOT NULL THEN
-				refused := (refused::jsonb || some::jsonb)::json;
+			IF part IS NOT NULL THEN
+				refused := (refused::jsonb || part::jsonb)::json;
 			END IF;
 			i := i + 1 + (head ->> 'records')::int;
 			before := before + (head ->> 'records')::int;
