@@ -352,7 +352,7 @@ put_schema(long long version)
 	for (const struct db_migration *m = postgres_always; m->version != 0;
 	     m++)
 		put_sql(m);
-	nd_puts("SELECT make_partitions();\n"
+	nd_puts("DO $$BEGIN PERFORM make_partitions(); END$$;\n"
 		"NOTIFY pgrst, 'reload schema';\n"
 		"COMMIT;\n");
 	nd_flush();
