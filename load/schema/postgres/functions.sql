@@ -168,11 +168,14 @@ BEGIN
 			AND v.column_name = ANY (cols)
 	WHERE k.table_name = tab AND k.kind = 'times'
 		AND k.column_name <> ALL (cols);
-	RETURN format('INSERT INTO %1$I AS t (%2$s%3$s) SELECT %2$s%4$s FROM %5$s s',
+	RETURN format('INSERT INTO %1$I AS t (%2$s%3$s) SELECT %2$s%4$s FROM %5$s excluded',
 			tab, names, coalesce(added, ''), coalesce(first, ''), source)
 		|| CASE WHEN op = 'insert' THEN '' ELSE
-			-- in an order, or two that do the same would wait for each other
-			format(' ORDER BY %1$s ON CONFLICT (%1$s) DO ', keys)
+			-- What changes nothing need not even be locked; and the rest is in an
+			-- order, or two that do the same would wait for each other.
+			format(' WHERE coalesce((SELECT (%s) IS TRUE FROM %I t WHERE %s), true) '
+				'ORDER BY %s ON CONFLICT (%4$s) DO ',
+				coalesce(change.condition, 'false'), tab, same, keys)
 		|| CASE WHEN change.assignments IS NULL THEN 'NOTHING'
 			ELSE 'UPDATE SET ' || change.assignments
 				|| ' WHERE ' || change.condition END END;
@@ -185,13 +188,12 @@ CREATE OR REPLACE FUNCTION db_looks_new(tab text, source text, lines text[])
 RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-	key text[] := db_key(tab::regclass);
 	new boolean;
 BEGIN
-	EXECUTE format('SELECT count(*) = 1000 AND count(t.%I) = 0 '
-		'FROM (SELECT * FROM %s s LIMIT 1000) s LEFT JOIN %I t USING (%s)',
-		key[1], source, tab,
-		(SELECT string_agg(format('%I', k), ', ') FROM unnest(key) k))
+	EXECUTE format('SELECT count(*) = 1000 AND count((SELECT 1 FROM %I t WHERE %s)) = 0 '
+		'FROM (SELECT * FROM %s s LIMIT 1000) excluded', tab,
+		(SELECT string_agg(format('t.%I = excluded.%1$I', k), ' AND ')
+			FROM unnest(db_key(tab::regclass)) k), source)
 	INTO new USING lines;
 	RETURN new;
 END
