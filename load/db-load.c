@@ -453,7 +453,6 @@ report(void)
 static void
 finish(void)
 {
-	commit(NULL);
 	load.loader->close(&load);
 	if (load.dry_run)
 		report();
@@ -516,6 +515,7 @@ main(int argc, char *argv[])
 	if (!load.init || !isatty(STDIN_FILENO))
 		while (nd_read_members(load.in, &members))
 			take(&members);
+	commit(NULL); /* which can still report records of the input */
 	nd_close(load.in);
 	free(members.v);
 	finish();
