@@ -19,6 +19,9 @@ CFLAGS = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 override CFLAGS += -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 \
 	-Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef \
 	-Wpointer-arith -Wcast-qual
+PG_CONFIG  = pg_config
+PG_INCLUDE := $(shell $(PG_CONFIG) --includedir 2>/dev/null || echo /usr/include)
+PG_LIB     := $(shell $(PG_CONFIG) --libdir 2>/dev/null || echo /usr/lib)
 override CPPFLAGS += -I. -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 \
 	-DSELLERPIPE_VERSION='"$(VERSION)"' -MMD -MP
 
@@ -34,10 +37,13 @@ notify/slack-post: LDLIBS += -ljson-c
 $(LOAD): lib/db.o lib/copy.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
 load/db-load load/db-query: load/drivers/postgres.o load/drivers/schema.o load/drivers/url.o
+load/db-load load/db-query: load/drivers/rest.o lib/http.o
 load/db-load: load/drivers/load-sqlite.o load/drivers/load-postgres.o load/drivers/batch.o
+load/db-load: load/drivers/load-rest.o
 load/db-query: load/drivers/query-sqlite.o load/drivers/query-postgres.o load/drivers/question.o
-load/db-load load/db-query: LDLIBS += -lpq -ljson-c
-load/drivers/%.o: override CPPFLAGS += -I$(shell pg_config --includedir)
+load/db-query: load/drivers/query-rest.o
+load/db-load load/db-query: LDLIBS += -L$(PG_LIB) -lpq -lcurl -ljson-c
+load/drivers/%.o: override CPPFLAGS += -I$(PG_INCLUDE)
 fetch/keepa-fetch: lib/split.o
 fetch/sp-fetch: lib/spapi.o
 fetch/sp-fetch transform/sp-split: lib/report.o lib/gunzip.o lib/split.o lib/market.o

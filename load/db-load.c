@@ -34,7 +34,8 @@ static const struct {
 	const char *prefix;
 	const struct loader *loader;
 } loaders[] = {{"postgresql://", &load_postgres},
-    {"postgres://", &load_postgres}, {"", &load_sqlite}};
+    {"postgres://", &load_postgres}, {"https://", &load_rest},
+    {"http://", &load_rest}, {"", &load_sqlite}};
 
 static struct load load;
 

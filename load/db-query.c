@@ -20,7 +20,8 @@ static const struct {
 	const char *prefix;
 	const struct querier *querier;
 } queriers[] = {{"postgresql://", &query_postgres},
-    {"postgres://", &query_postgres}, {"", &query_sqlite}};
+    {"postgres://", &query_postgres}, {"https://", &query_rest},
+    {"http://", &query_rest}, {"", &query_sqlite}};
 
 static const char usage[] =
     "usage: db-query [-d URL] [--order COLUMN,...] [--limit N] NAME "

@@ -31,7 +31,7 @@ struct querier {
 	void (*close)(void);
 };
 
-extern const struct querier query_sqlite, query_postgres;
+extern const struct querier query_sqlite, query_postgres, query_rest;
 
 /* Conditions and order as a server of ours takes them, see db_query_sql: JSON,
  * which the caller frees; NULL: no order. */
