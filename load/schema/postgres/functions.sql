@@ -168,11 +168,14 @@ BEGIN
 			AND v.column_name = ANY (cols)
 	WHERE k.table_name = tab AND k.kind = 'times'
 		AND k.column_name <> ALL (cols);
-	RETURN format('INSERT INTO %1$I AS t (%2$s%3$s) SELECT %2$s%4$s FROM %5$s s',
+	RETURN format('INSERT INTO %1$I AS t (%2$s%3$s) SELECT %2$s%4$s FROM %5$s excluded',
 			tab, names, coalesce(added, ''), coalesce(first, ''), source)
 		|| CASE WHEN op = 'insert' THEN '' ELSE
-			-- in an order, or two that do the same would wait for each other
-			format(' ORDER BY %1$s ON CONFLICT (%1$s) DO ', keys)
+			-- What changes nothing need not even be locked; and the rest is in an
+			-- order, or two that do the same would wait for each other.
+			format(' WHERE coalesce((SELECT (%s) IS TRUE FROM %I t WHERE %s), true) '
+				'ORDER BY %s ON CONFLICT (%4$s) DO ',
+				coalesce(change.condition, 'false'), tab, same, keys)
 		|| CASE WHEN change.assignments IS NULL THEN 'NOTHING'
 			ELSE 'UPDATE SET ' || change.assignments
 				|| ' WHERE ' || change.condition END END;
@@ -185,13 +188,12 @@ CREATE OR REPLACE FUNCTION db_looks_new(tab text, source text, lines text[])
 RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-	key text[] := db_key(tab::regclass);
 	new boolean;
 BEGIN
-	EXECUTE format('SELECT count(*) = 1000 AND count(t.%I) = 0 '
-		'FROM (SELECT * FROM %s s LIMIT 1000) s LEFT JOIN %I t USING (%s)',
-		key[1], source, tab,
-		(SELECT string_agg(format('%I', k), ', ') FROM unnest(key) k))
+	EXECUTE format('SELECT count(*) = 1000 AND count((SELECT 1 FROM %I t WHERE %s)) = 0 '
+		'FROM (SELECT * FROM %s s LIMIT 1000) excluded', tab,
+		(SELECT string_agg(format('t.%I = excluded.%1$I', k), ' AND ')
+			FROM unnest(db_key(tab::regclass)) k), source)
 	INTO new USING lines;
 	RETURN new;
 END
@@ -221,51 +223,72 @@ BEGIN
 END
 $$;
 
--- Put records into a table: all at once; or one after the other if that fails, or
--- if some are of the same row (again).  Those that are refused are given back, by
--- their number.  source is SQL that gives them, as rows with these columns and n;
--- its $1 is lines.
-CREATE OR REPLACE FUNCTION db_merge(tab text, op text, cols text[], source text,
-	lines text[], again boolean)
+-- Those of the records that the table's constraints refuse, by their number.
+CREATE OR REPLACE FUNCTION db_refused(tab text, cols text[], source text, lines text[])
 RETURNS TABLE (n bigint, error text)
-LANGUAGE plpgsql SET jit = off AS $$
+LANGUAGE plpgsql SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-	whole text[] := ARRAY[db_statement(tab, op, cols, source)];
-	one text := db_statement(tab, op, cols,
-		format('json_populate_record(NULL::%I, $1)', tab));
+	names text := (SELECT string_agg(format('%I', c), ', ') FROM unnest(cols) c);
 	r record;
-	i int := 1;
-	partitioned boolean := false;
 BEGIN
-	IF one IS NULL THEN
+	DROP TABLE IF EXISTS pg_temp.db_checked;
+	EXECUTE format('CREATE TEMP TABLE db_checked (LIKE %I INCLUDING CONSTRAINTS '
+		'INCLUDING DEFAULTS) ON COMMIT DROP', tab);
+	BEGIN
+		EXECUTE format('INSERT INTO db_checked (%s) SELECT %1$s FROM %s s',
+			names, source) USING lines;
 		RETURN;
-	END IF;
-	IF op = 'upsert' AND NOT again AND db_looks_new(tab, source, lines) THEN
-		whole := db_statement(tab, 'insert', cols, source) || whole;
-	END IF;
-	WHILE NOT again AND i <= cardinality(whole) LOOP
+	EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+		NULL; -- some are: which?
+	END;
+	FOR r IN EXECUTE format('SELECT s.n, row_to_json(s) AS record FROM %s s '
+		'ORDER BY s.n', source) USING lines
+	LOOP
 		BEGIN
-			EXECUTE whole[i] USING lines;
-			RETURN;
-		EXCEPTION
-		WHEN unique_violation THEN
-			i := i + 1;
-		WHEN check_violation THEN -- or there is no partition yet
-			EXIT WHEN partitioned;
-			PERFORM db_make_partitions(tab, source, lines);
-			partitioned := true;
-		WHEN data_exception OR integrity_constraint_violation
-			OR cardinality_violation THEN
-			EXIT;
+			EXECUTE format('INSERT INTO db_checked (%s) SELECT %1$s '
+				'FROM json_populate_record(NULL::%I, $1) s', names, tab)
+			USING r.record;
+		EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+			n := r.n;
+			error := replace(SQLERRM, 'db_checked', tab);
+			RETURN NEXT;
 		END;
 	END LOOP;
-	IF NOT partitioned THEN
-		PERFORM db_make_partitions(tab, source, lines);
-	END IF;
+END
+$$;
+
+-- SQL for what is left to store of records of the same rows: of each row the last
+-- one of the newest version.  NULL: each of them counts, one after the other, for
+-- the table has triggers or a column that keeps more than the last.
+CREATE OR REPLACE FUNCTION db_last(tab text, cols text[], source text)
+RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT format('(SELECT DISTINCT ON (%1$s) * FROM %2$s s ORDER BY %1$s, %3$sn DESC)',
+		(SELECT string_agg(format('%I', k), ', ') FROM unnest(db_key(tab::regclass)) k),
+		source,
+		(SELECT format('%I DESC NULLS LAST, ', column_name) FROM column_kinds
+			WHERE table_name = tab AND kind = 'version'
+				AND column_name = ANY (cols)))
+	WHERE NOT EXISTS (SELECT FROM pg_trigger
+			WHERE tgrelid = tab::regclass AND NOT tgisinternal)
+		AND NOT EXISTS (SELECT FROM column_kinds
+			WHERE table_name = tab AND kind IN ('first', 'times')
+				AND column_name = ANY (cols))
+$$;
+
+-- Put records into a table, one after the other.
+CREATE OR REPLACE FUNCTION db_merge_each(tab text, op text, cols text[], source text,
+	lines text[])
+RETURNS TABLE (n bigint, error text)
+LANGUAGE plpgsql SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+	r record;
+BEGIN
 	IF EXISTS (SELECT FROM pg_prepared_statements WHERE name = 'db_one') THEN
 		DEALLOCATE db_one; -- of a transaction that failed
 	END IF;
-	EXECUTE 'PREPARE db_one (json) AS ' || one;
+	EXECUTE 'PREPARE db_one (json) AS ' || db_statement(tab, op, cols,
+		format('json_populate_record(NULL::%I, $1)', tab));
 	FOR r IN EXECUTE format('SELECT s.n, row_to_json(s) AS record FROM %s s '
 		'ORDER BY s.n', source) USING lines
 	LOOP
@@ -278,6 +301,64 @@ BEGIN
 		END;
 	END LOOP;
 	DEALLOCATE db_one;
+END
+$$;
+
+-- Put records into a table, all at once if that can be; again: some of them are of
+-- the same row.  Those that are refused are given back, by their number.  source is
+-- SQL that gives them, as rows with these columns and n; its $1 is lines.
+CREATE OR REPLACE FUNCTION db_merge(tab text, op text, cols text[], source text,
+	lines text[], again boolean)
+RETURNS TABLE (n bigint, error text)
+LANGUAGE plpgsql SET jit = off AS $$
+DECLARE
+	good text := source; -- those that were not refused
+	refused bigint[];
+	errors text[];
+	fresh boolean;
+	must_check boolean := again; -- of those of the same row, not all are tried
+	checked boolean := op = 'delete';
+	partitioned boolean := false;
+BEGIN
+	IF db_statement(tab, op, cols, source) IS NULL THEN
+		RETURN; -- an update of nothing
+	END IF;
+	IF again AND db_last(tab, cols, source) IS NULL THEN
+		RETURN QUERY SELECT * FROM db_merge_each(tab, op, cols, source, lines);
+		RETURN;
+	END IF;
+	fresh := op = 'upsert' AND NOT again AND db_looks_new(tab, source, lines);
+	LOOP
+		IF must_check AND NOT checked THEN
+			SELECT array_agg(f.n), array_agg(f.error) INTO refused, errors
+			FROM db_refused(tab, cols, source, lines) f;
+			checked := true;
+			good := format('(SELECT * FROM %s s WHERE n <> ALL (%L::bigint[]))',
+				source, coalesce(refused, '{}'));
+		END IF;
+		BEGIN
+			EXECUTE db_statement(tab, CASE WHEN fresh THEN 'insert' ELSE op END,
+				cols, CASE WHEN again THEN db_last(tab, cols, good)
+					ELSE good END)
+			USING lines;
+			EXIT;
+		EXCEPTION WHEN data_exception OR integrity_constraint_violation
+			OR cardinality_violation THEN
+			IF fresh AND SQLSTATE = '23505' THEN -- some are not new
+				fresh := false;
+			ELSIF NOT partitioned THEN
+				PERFORM db_make_partitions(tab, source, lines);
+				partitioned := true;
+			ELSIF NOT checked THEN
+				must_check := true;
+			ELSE
+				RETURN QUERY SELECT * FROM db_merge_each(tab, op, cols,
+					good, lines);
+				EXIT;
+			END IF;
+		END;
+	END LOOP;
+	RETURN QUERY SELECT * FROM unnest(refused, errors);
 END
 $$;
 
