@@ -197,7 +197,8 @@ is_public(const char *key, bool jwt)
 static void
 set_key(void)
 {
-	const char *key = conf_need("SUPABASE_KEY", "a database behind https"),
+	const char *key = conf_need("SUPABASE_KEY",
+		       "the secret key of a database behind https"),
 		   *dot = strchr(key, '.');
 	bool jwt = strncmp(key, "eyJ", 3) == 0 && dot != NULL &&
 	    strchr(dot + 1, '.') != NULL;
