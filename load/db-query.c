@@ -12,9 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "lib/db.h"
 #include "lib/ndjson.h"
+
+#define LEASE 600 /* seconds, unless --lease says so */
+#define LEASE_MAX (168 * 3600)
 
 enum kind { PLAIN, JSON_TEXT, BOOLEAN };
 
@@ -27,9 +31,21 @@ struct query {
 	int n;
 };
 
+/* What --claim takes its rows as, for whom, and until when. */
+struct claim {
+	char *work, *id; /* id: an expression */
+	char holder[1024], run[256];
+	char now[24], until[24]; /* by the database's clock */
+	long seconds;
+};
+
+/* Parameters of a claim's statements, behind all conditions. */
+enum { WORK = 901, HOLDER, RUN, NOW, UNTIL, LIMIT };
+
 static const char usage[] =
     "usage: db-query [-d URL] [--order COLUMN,...] [--limit N] NAME "
     "[CONDITION...]\n"
+    "       db-query --claim [--lease TIME] [--limit N] NAME [CONDITION...]\n"
     "\n"
     "Writes the rows of a table or a view as records.  A condition is a "
     "column,\n"
@@ -40,6 +56,11 @@ static const char usage[] =
     "  -o, --order LIST    columns to sort by, each with - before it: "
     "downwards\n"
     "  -l, --limit N       at most so many rows\n"
+    "      --claim         only those that nobody has a lease on, and lease "
+    "them\n"
+    "      --lease TIME    for so long: 600s, 10m, 2h (10m)\n"
+    "      --holder NAME   who takes it (SELLERPIPE_HOLDER, else host and "
+    "folder)\n"
     "      --list          the names of all tables and views\n"
     "      --help, --version\n"
     "\n"
@@ -360,19 +381,142 @@ prepare(const struct query *q, sqlite3_str *sql)
 	return stmt;
 }
 
+/* What the rows of a view are as work; exit if they are none. */
+static void
+find_work(const struct query *q, struct claim *c)
+{
+	sqlite3_stmt *stmt = db_prepare(
+	    q->db, "SELECT work, columns FROM claimable WHERE name = ?1");
+	sqlite3_str *id = sqlite3_str_new(q->db);
+	const char *sign = "", *list;
+
+	sqlite3_bind_text(stmt, 1, q->name, -1, SQLITE_STATIC);
+	if (!db_step(q->db, stmt))
+		errx(EX_USAGE, "%s cannot be claimed; see 'db-query claimable'",
+		    q->name);
+	c->work = must(strdup((const char *)sqlite3_column_text(stmt, 0)));
+	list = (const char *)sqlite3_column_text(stmt, 1);
+	for (size_t len; *list != '\0'; list += len + (list[len] == ',')) {
+		len = strcspn(list, ",");
+		sqlite3_str_appendf(id, "%s\"%w\"", sign,
+		    sqlite3_column_name(q->rows, column(q, list, len)));
+		sign = " || ':' || ";
+	}
+	c->id = must(sqlite3_str_finish(id));
+	sqlite3_finalize(stmt);
+}
+
+/* Run a statement of a claim's. */
+static void
+run(const struct query *q, const struct claim *c, long limit, sqlite3_str *sql,
+    char *const *conditions)
+{
+	const char *const texts[] = {
+	    c->work, c->holder, c->run, c->now, c->until};
+	sqlite3_stmt *stmt = prepare(q, sql);
+
+	for (int i = 0; conditions[i] != NULL; i++)
+		bind(q, stmt, i + 1, conditions[i]);
+	for (int i = 0; i < LIMIT - WORK; i++) /* those that it has */
+		sqlite3_bind_text(stmt, WORK + i, texts[i], -1, SQLITE_STATIC);
+	sqlite3_bind_int64(stmt, LIMIT, limit);
+	while (db_step(q->db, stmt))
+		continue;
+	sqlite3_finalize(stmt);
+}
+
+static void
+read_clock(const struct query *q, struct claim *c)
+{
+	sqlite3_stmt *stmt = db_prepare(q->db,
+	    "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), "
+	    "strftime('%Y-%m-%dT%H:%M:%SZ', 'now', ?1 || ' seconds')");
+
+	sqlite3_bind_int64(stmt, 1, c->seconds);
+	db_step(q->db, stmt);
+	snprintf(c->now, sizeof(c->now), "%s", sqlite3_column_text(stmt, 0));
+	snprintf(
+	    c->until, sizeof(c->until), "%s", sqlite3_column_text(stmt, 1));
+	sqlite3_finalize(stmt);
+}
+
+/* Put those that are free into the table `claimed`, in the view's order, and
+ * lease them.  A limit is one of pieces of work, which can have several rows.
+ */
+static void
+take(const struct query *q, const struct claim *c, long limit,
+    char *const *conditions)
+{
+	char *const none[] = {NULL};
+	sqlite3_str *sql = sqlite3_str_new(q->db);
+	int i;
+
+	sqlite3_str_appendf(sql,
+	    "CREATE TEMP TABLE claimed AS SELECT *, %s AS \" id\" FROM \"%w\"",
+	    c->id, q->name);
+	for (i = 0; conditions[i] != NULL; i++)
+		add_condition(q, sql, conditions[i], i + 1);
+	sqlite3_str_appendf(sql,
+	    " %s (%s) NOT IN (SELECT id FROM leases WHERE work = ?901 "
+	    "AND leased_until >= ?904 AND (holder <> ?902 OR run_id = ?903))",
+	    i == 0 ? "WHERE" : "AND", c->id);
+	run(q, c, limit, sql, conditions);
+
+	sql = sqlite3_str_new(q->db);
+	sqlite3_str_appendall(sql,
+	    "DELETE FROM claimed WHERE \" id\" NOT IN (SELECT \" id\" "
+	    "FROM claimed GROUP BY 1 ORDER BY min(rowid) LIMIT ?906)");
+	run(q, c, limit, sql, none);
+
+	sql = sqlite3_str_new(q->db);
+	sqlite3_str_appendall(sql,
+	    "INSERT INTO leases SELECT DISTINCT ?901, \" id\", ?902, ?903, "
+	    "?904, ?905 FROM claimed WHERE true ON CONFLICT (work, id) DO "
+	    "UPDATE SET holder = excluded.holder, run_id = excluded.run_id, "
+	    "claimed_at = excluded.claimed_at, "
+	    "leased_until = excluded.leased_until");
+	run(q, c, limit, sql, none);
+}
+
+/* Leases that are over, of work that is done. */
+static void
+forget(const struct query *q, const struct claim *c)
+{
+	char *const none[] = {NULL};
+	sqlite3_str *sql = sqlite3_str_new(q->db);
+
+	sqlite3_str_appendf(sql,
+	    "DELETE FROM leases WHERE work = ?901 AND leased_until < ?904 "
+	    "AND id NOT IN (SELECT %s FROM \"%w\")",
+	    c->id, q->name);
+	run(q, c, 0, sql, none);
+}
+
+/* Nothing is written out before it is leased for good. */
+static void
+claim(struct query *q, struct claim *c, long limit, char *const *conditions)
+{
+	sqlite3_stmt *stmt;
+
+	find_work(q, c);
+	db_exec(q->db, "BEGIN IMMEDIATE");
+	read_clock(q, c);
+	forget(q, c);
+	take(q, c, limit, conditions);
+	db_exec(q->db, "COMMIT");
+	stmt = db_prepare(q->db, "SELECT * FROM claimed ORDER BY rowid");
+	put_rows(q, stmt);
+	sqlite3_finalize(stmt);
+	free(c->work);
+	sqlite3_free(c->id);
+}
+
 static void
 query(struct query *q, const char *order, long limit, char *const *conditions)
 {
 	sqlite3_stmt *stmt;
-	sqlite3_str *sql;
+	sqlite3_str *sql = select_all(q);
 
-	check_name(q->db, q->name);
-	q->rows = prepare(q, select_all(q));
-	q->n = sqlite3_column_count(q->rows);
-	find_kinds(q);
-	find_heads(q);
-
-	sql = select_all(q);
 	for (int i = 0; conditions[i] != NULL; i++)
 		add_condition(q, sql, conditions[i], i + 1);
 	if (order != NULL)
@@ -384,6 +528,22 @@ query(struct query *q, const char *order, long limit, char *const *conditions)
 		bind(q, stmt, i + 1, conditions[i]);
 	put_rows(q, stmt);
 	sqlite3_finalize(stmt);
+}
+
+/* Find out what its columns are. */
+static void
+look_at(struct query *q)
+{
+	check_name(q->db, q->name);
+	q->rows = prepare(q, select_all(q));
+	q->n = sqlite3_column_count(q->rows);
+	find_kinds(q);
+	find_heads(q);
+}
+
+static void
+forget_columns(struct query *q)
+{
 	sqlite3_finalize(q->rows);
 	for (int i = 0; i < q->n; i++)
 		free(q->heads[i]);
@@ -402,6 +562,47 @@ read_limit(const char *text)
 	return n;
 }
 
+/* A time such as 600s, 10m or 2h, in seconds. */
+static long
+read_lease(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+	long unit = *end == 's' ? 1 : *end == 'm' ? 60 : *end == 'h' ? 3600 : 0;
+
+	if (*text < '0' || *text > '9' || unit == 0 || end[1] != '\0' ||
+	    n < 1 || n > LEASE_MAX / unit)
+		errx(EX_USAGE,
+		    "--lease '%s' is no time such as 600s, 10m or 2h, up to "
+		    "168h",
+		    text);
+	return n * unit;
+}
+
+/* Who claims: the machine and the folder, unless we are told. */
+static void
+find_holder(struct claim *c, const char *holder)
+{
+	char host[256] = "", folder[sizeof(c->holder) - sizeof(host)] = "";
+	const char *run = getenv("SELLERPIPE_RUN");
+
+	if (holder == NULL)
+		holder = getenv("SELLERPIPE_HOLDER");
+	if (holder == NULL || *holder == '\0') {
+		gethostname(host, sizeof(host) - 1);
+		if (getcwd(folder, sizeof(folder)) == NULL)
+			err(EX_NOINPUT, "cannot tell the current folder");
+		snprintf(c->holder, sizeof(c->holder), "%s:%s", host, folder);
+	} else if (snprintf(c->holder, sizeof(c->holder), "%s", holder) >=
+	    (int)sizeof(c->holder)) {
+		errx(EX_USAGE, "the holder's name is too long");
+	}
+	if (run == NULL || *run == '\0')
+		snprintf(c->run, sizeof(c->run), "%ld", (long)getpid());
+	else
+		snprintf(c->run, sizeof(c->run), "%s", run);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -409,11 +610,15 @@ main(int argc, char *argv[])
 	    {"database", required_argument, NULL, 'd'},
 	    {"order", required_argument, NULL, 'o'},
 	    {"limit", required_argument, NULL, 'l'},
+	    {"claim", no_argument, NULL, 'C'},
+	    {"lease", required_argument, NULL, 'E'},
+	    {"holder", required_argument, NULL, 'H'},
 	    {"list", no_argument, NULL, 'L'}, {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	struct query q = {0};
-	const char *url = NULL, *order = NULL;
-	bool list = false;
+	struct claim claims = {0};
+	const char *url = NULL, *order = NULL, *holder = NULL;
+	bool list = false, claiming = false;
 	long limit = -1;
 	int c;
 
@@ -427,6 +632,12 @@ main(int argc, char *argv[])
 			limit = read_limit(optarg);
 		else if (c == 'L')
 			list = true;
+		else if (c == 'C')
+			claiming = true;
+		else if (c == 'E')
+			claims.seconds = read_lease(optarg);
+		else if (c == 'H')
+			holder = optarg;
 		else
 			nd_option(c, argv, usage);
 	}
@@ -435,13 +646,28 @@ main(int argc, char *argv[])
 	if (list && optind < argc)
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
+	if (!claiming && (claims.seconds != 0 || holder != NULL))
+		errx(EX_USAGE, "--lease and --holder belong to --claim");
+	if (claiming && (list || order != NULL))
+		errx(EX_USAGE,
+		    "--claim goes by the view's own order, and not "
+		    "with --order or --list");
+	if (claiming)
+		find_holder(&claims, holder);
+	if (claims.seconds == 0)
+		claims.seconds = LEASE;
 
 	q.db = db_open(url, DB_READ);
 	if (list) {
 		list_names(q.db);
 	} else {
 		q.name = argv[optind];
-		query(&q, order, limit, argv + optind + 1);
+		look_at(&q);
+		if (claiming)
+			claim(&q, &claims, limit, argv + optind + 1);
+		else
+			query(&q, order, limit, argv + optind + 1);
+		forget_columns(&q);
 	}
 	db_close(q.db);
 	return nd_finish();
