@@ -33,6 +33,8 @@ $(NOTIFY): lib/note.o
 notify/slack-post: LDLIBS += -ljson-c
 $(LOAD): lib/db.o lib/copy.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
+load/db-load: load/drivers/load-sqlite.o
+load/db-query: load/drivers/query-sqlite.o
 fetch/keepa-fetch: lib/split.o
 fetch/sp-fetch: lib/spapi.o
 fetch/sp-fetch transform/sp-split: lib/report.o lib/gunzip.o lib/split.o lib/market.o
@@ -137,8 +139,8 @@ check-deb:
 	tests/deb.sh
 
 clean:
-	rm -f $(PROGS) */*.o */*.d lib/schema.c tests/fuzz/*-fuzz *.deb
+	rm -f $(PROGS) */*.o */*.d load/drivers/*.o load/drivers/*.d lib/schema.c tests/fuzz/*-fuzz *.deb
 	rm -rf build
 
--include $(wildcard */*.d)
+-include $(wildcard */*.d load/drivers/*.d)
 .PHONY: all check check-san faults fuzz bench lint install uninstall deb check-deb clean

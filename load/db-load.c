@@ -20,67 +20,22 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/db.h"
+#include "lib/conf.h"
 #include "lib/ndjson.h"
 #include "lib/when.h"
+#include "load/drivers/load.h"
 
 #define BATCH 100000
 #define PAUSE_MS 50
 #define OPEN_MAX_S 1 /* others want to write, too */
-#define SHAPES_MAX 64 /* kept per table; a stream has a few */
 #define SHORT_MAX 15 /* digits that every double can hold */
 
-enum kind { PLAIN, JSON_TEXT, BOOLEAN, VERSION, TIMES, FIRST };
-enum op { UPSERT, UPDATE, DELETE };
+static const struct {
+	const char *scheme;
+	const struct loader *loader;
+} loaders[] = {{"", &load_sqlite}};
 
-struct column {
-	char *name;
-	size_t len; /* of it */
-	char type; /* of STRICT tables: the first letter of INTEGER REAL TEXT */
-	int key; /* its place in the primary key, from 1; 0: none */
-	enum kind kind;
-	struct json_slice val; /* of the record at hand */
-};
-
-/* Records with the same columns in the same order go by the same statement. */
-struct shape {
-	enum op op;
-	int n;
-	int *columns;
-	sqlite3_stmt *stmt;
-};
-
-struct table {
-	char *name;
-	struct column *columns;
-	int n_columns, n_keys;
-	int version, times; /* the columns of that kind; -1: none */
-	int *came, n_came; /* the columns of the record at hand */
-	struct shape *shapes[SHAPES_MAX]; /* the last one used is first */
-	size_t n_shapes;
-	unsigned long records, refused;
-};
-
-/* A statement that is being written. */
-struct sql {
-	sqlite3_str *str;
-	const struct table *table;
-	const struct shape *shape;
-};
-
-static struct {
-	sqlite3 *db;
-	struct nd_in *in;
-	struct table *tables, *last; /* last: of the record before */
-	size_t n_tables;
-	bool dry_run;
-	unsigned long pending; /* records since the last commit */
-	int64_t began; /* when the first of them came */
-	char *text; /* of all strings of a record that had escapes */
-	size_t text_cap;
-} load;
-
-static void put_time(const struct sql *, int column, bool of_row);
+static struct load load;
 
 static const char usage[] =
     "usage: db-load [-d URL] [--init] [--dry-run] <records\n"
@@ -98,8 +53,8 @@ static const char usage[] =
     "\n"
     "example: keepa-fetch B00TEST001 | keepa-flatten | badge-diff | db-load\n";
 
-static void *
-must(void *p)
+void *
+load_must(void *p)
 {
 	if (p == NULL)
 		err(EX_TEMPFAIL, NULL);
@@ -121,63 +76,43 @@ kind_of(const char *name)
 	return PLAIN;
 }
 
-static void
-read_columns(struct table *t)
+struct table *
+load_table(struct load *to, const char *name)
 {
-	sqlite3_stmt *stmt = db_prepare(load.db,
-	    "SELECT c.name, c.type, c.pk, k.kind FROM pragma_table_info(?1) c "
-	    "LEFT JOIN column_kinds k "
-	    "ON k.table_name = ?1 AND k.column_name = c.name");
+	struct table *t;
 
-	sqlite3_bind_text(stmt, 1, t->name, -1, SQLITE_STATIC);
-	while (db_step(load.db, stmt)) {
-		struct column *c;
-
-		t->columns = must(realloc(t->columns,
-		    (size_t)(t->n_columns + 1) * sizeof(*t->columns)));
-		c = &t->columns[t->n_columns];
-		memset(c, 0, sizeof(*c));
-		c->name =
-		    must(strdup((const char *)sqlite3_column_text(stmt, 0)));
-		c->len = strlen(c->name);
-		c->type = *(const char *)sqlite3_column_text(stmt, 1);
-		c->key = sqlite3_column_int(stmt, 2);
-		c->kind = kind_of((const char *)sqlite3_column_text(stmt, 3));
-		t->n_keys += c->key != 0;
-		if (c->kind == VERSION)
-			t->version = t->n_columns;
-		else if (c->kind == TIMES)
-			t->times = t->n_columns;
-		t->n_columns++;
-	}
-	sqlite3_finalize(stmt);
-	t->came = must(calloc((size_t)t->n_columns, sizeof(*t->came)));
+	to->tables = load_must(
+	    realloc(to->tables, (to->n_tables + 1) * sizeof(*to->tables)));
+	t = &to->tables[to->n_tables++];
+	memset(t, 0, sizeof(*t));
+	t->version = t->times = -1;
+	t->name = load_must(strdup(name));
+	return t;
 }
 
-/* A table without a key, which only a user can have added, is left alone. */
-static void
-read_tables(void)
+void
+load_column(struct load *to, const char *name, enum type type, int key,
+    const char *kind)
 {
-	sqlite3_stmt *stmt = db_prepare(load.db,
-	    "SELECT name FROM pragma_table_list t WHERE schema = 'main' "
-	    "AND type = 'table' AND strict AND name <> 'column_kinds' "
-	    "AND EXISTS (SELECT 1 FROM pragma_table_info(t.name) WHERE pk) "
-	    "ORDER BY name");
+	struct table *t = &to->tables[to->n_tables - 1];
+	size_t n = (size_t)t->n_columns + 1;
+	struct column *c;
 
-	while (db_step(load.db, stmt)) {
-		struct table *t;
-
-		load.tables = must(realloc(
-		    load.tables, (load.n_tables + 1) * sizeof(*load.tables)));
-		t = &load.tables[load.n_tables++];
-		memset(t, 0, sizeof(*t));
-		t->version = t->times = -1;
-		t->name =
-		    must(strdup((const char *)sqlite3_column_text(stmt, 0)));
-	}
-	sqlite3_finalize(stmt);
-	for (size_t i = 0; i < load.n_tables; i++)
-		read_columns(&load.tables[i]);
+	t->columns = load_must(realloc(t->columns, n * sizeof(*t->columns)));
+	t->came = load_must(realloc(t->came, n * sizeof(*t->came)));
+	c = &t->columns[t->n_columns];
+	memset(c, 0, sizeof(*c));
+	c->name = load_must(strdup(name));
+	c->len = strlen(name);
+	c->type = type;
+	c->key = key;
+	c->kind = kind_of(kind);
+	t->n_keys += key != 0;
+	if (c->kind == VERSION)
+		t->version = t->n_columns;
+	else if (c->kind == TIMES)
+		t->times = t->n_columns;
+	t->n_columns++;
 }
 
 /* Whether the key says name.  Most do not even begin like it. */
@@ -220,254 +155,6 @@ find_column(const struct table *t, int next, struct json_slice key)
 	return -1;
 }
 
-static bool
-names(const struct shape *sh, int column)
-{
-	for (int i = 0; i < sh->n; i++)
-		if (sh->columns[i] == column)
-			return true;
-	return false;
-}
-
-/* Whether each column of the row has a time of its own, and the record one. */
-static bool
-by_column(const struct table *t, const struct shape *sh)
-{
-	return t->times != -1 && names(sh, t->version);
-}
-
-/*
- * Write SQL by a template, in which stand for a column
- *
- *     @t @c @s  its table's and its own name; its name within a text
- *     @p        the parameter that is the record's value of it
- *     @o @n     its value in the row, and as the record has it
- *     @O @N     as of when these are; '' comes before all times
- *     @V        the later one of the row's and the record's versions
- *
- * All names come from the schema.
- */
-static void
-put(const struct sql *q, int column, const char *template)
-{
-	const struct table *t = q->table;
-
-	for (const char *p = template; *p != '\0'; p++) {
-		if (*p != '@')
-			sqlite3_str_appendchar(q->str, 1, *p);
-		else if (*++p == 't')
-			sqlite3_str_appendf(q->str, "\"%w\"", t->name);
-		else if (*p == 'c')
-			sqlite3_str_appendf(
-			    q->str, "\"%w\"", t->columns[column].name);
-		else if (*p == 's')
-			sqlite3_str_appendf(
-			    q->str, "%q", t->columns[column].name);
-		else if (*p == 'p')
-			sqlite3_str_appendf(q->str, "?%d", column + 1);
-		else if (*p == 'o')
-			put(q, column, "@t.@c");
-		else if (*p == 'n')
-			put(q, column,
-			    q->shape->op == UPSERT ? "excluded.@c" : "@p");
-		else if (*p == 'V')
-			put(q, t->version,
-			    "max(coalesce(@o, ''), coalesce(@n, ''))");
-		else
-			put_time(q, column, *p == 'O');
-	}
-}
-
-static void
-put_time(const struct sql *q, int column, bool of_row)
-{
-	const struct table *t = q->table;
-
-	put(q, t->version, "coalesce(");
-	if (of_row || names(q->shape, t->times)) {
-		put(q, t->times,
-		    of_row ? "json_extract(@o" : "json_extract(@n");
-		put(q, column, ", '$.@s'), ");
-	}
-	put(q, t->version, of_row ? "@o, '')" : "@n, '')");
-}
-
-/* The template for each column of the key; or of the record. */
-static void
-put_key(const struct sql *q, const char *between, const char *template)
-{
-	const char *comma = "";
-
-	for (int i = 0; i < q->table->n_columns; i++) {
-		if (q->table->columns[i].key == 0)
-			continue;
-		put(q, i, comma);
-		put(q, i, template);
-		comma = between;
-	}
-}
-
-static void
-put_named(const struct sql *q, const char *template)
-{
-	for (int i = 0; i < q->shape->n; i++) {
-		put(q, 0, i == 0 ? "" : ", ");
-		put(q, q->shape->columns[i], template);
-	}
-}
-
-/* The template for each column of the record but its key. */
-static void
-put_values(const struct sql *q, const char *between,
-    const char *(*template)(const struct sql *, enum kind))
-{
-	const char *comma = "";
-
-	for (int i = 0; i < q->shape->n; i++) {
-		int n = q->shape->columns[i];
-		const struct column *c = &q->table->columns[n];
-
-		if (c->key != 0 || template(q, c->kind) == NULL)
-			continue;
-		put(q, n, comma);
-		put(q, n, template(q, c->kind));
-		comma = between;
-	}
-}
-
-static const char *
-set(const struct sql *q, enum kind kind)
-{
-	if (!by_column(q->table, q->shape))
-		return kind == FIRST ? "@c = coalesce(min(@o, @n), @o, @n)"
-				     : "@c = @n";
-	if (kind == TIMES)
-		return NULL; /* put_times sets it */
-	return kind == VERSION ? "@c = nullif(@V, '')"
-			       : "@c = CASE WHEN @N >= @O THEN @n ELSE @o END";
-}
-
-static const char *
-differs(const struct sql *q, enum kind kind)
-{
-	if (!by_column(q->table, q->shape))
-		return "@o IS NOT @n";
-	if (kind == TIMES)
-		return NULL;
-	return kind == VERSION ? "@n > coalesce(@o, '')"
-			       : "@N > @O OR @N = @O AND @o IS NOT @n";
-}
-
-/* The times of the columns that are not as of the newest version. */
-static void
-put_times(const struct sql *q)
-{
-	const struct table *t = q->table;
-	const char *from = "FROM (";
-
-	put(q, t->times,
-	    ", @c = (SELECT nullif(json_group_object(name, at), '{}') ");
-	for (int i = 0; i < t->n_columns; i++) {
-		if (t->columns[i].key != 0 || i == t->version || i == t->times)
-			continue;
-		put(q, i, from);
-		put(q, i,
-		    names(q->shape, i)
-			? "SELECT '@s' AS name, max(@O, @N) AS at"
-			: "SELECT '@s' AS name, @O AS at");
-		from = " UNION ALL ";
-	}
-	put(q, t->version, ") WHERE at < @V)");
-}
-
-/* Of a new row, the times of the columns that the record does not name. */
-static void
-put_first_times(const struct sql *q)
-{
-	const struct table *t = q->table;
-	const char *comma = ", '{";
-
-	for (int i = 0; i < t->n_columns; i++) {
-		if (i == t->times || names(q->shape, i))
-			continue;
-		put(q, i, comma);
-		put(q, i, "\"@s\":\"\"");
-		comma = ",";
-	}
-	put(q, t->times, "}'");
-}
-
-static void
-put_insert(const struct sql *q)
-{
-	const struct table *t = q->table;
-	bool times = by_column(t, q->shape) && !names(q->shape, t->times) &&
-	    q->shape->n < t->n_columns - 1;
-
-	put(q, 0, "INSERT INTO @t (");
-	put_named(q, "@c");
-	put(q, t->times, times ? ", @c" : "");
-	put(q, 0, ") VALUES (");
-	put_named(q, "@p");
-	if (times)
-		put_first_times(q);
-	put(q, 0, ") ON CONFLICT (");
-	put_key(q, ", ", "@c");
-	put(q, 0, ") DO ");
-}
-
-/* Only by a record that is not older, and that changes something; where each
- * column has a time, an older one may still have the last word on some. */
-static void
-put_update(const struct sql *q)
-{
-	const struct table *t = q->table;
-	bool each = by_column(t, q->shape);
-
-	put(q, 0, q->shape->op == UPSERT ? "UPDATE SET " : "UPDATE @t SET ");
-	put_values(q, ", ", set);
-	if (each)
-		put_times(q);
-	put(q, 0, " WHERE (");
-	put_values(q, " OR ", differs);
-	put(q, 0, ")");
-	if (!each && t->version != -1 && names(q->shape, t->version))
-		put(q, t->version, " AND (@o IS NULL OR @n >= @o)");
-	if (q->shape->op == UPDATE)
-		put_key(q, "", " AND @c = @p");
-}
-
-static sqlite3_stmt *
-statement(const struct table *t, const struct shape *sh)
-{
-	struct sql q = {sqlite3_str_new(load.db), t, sh};
-	sqlite3_stmt *stmt;
-	char *text;
-
-	if (sh->op == UPSERT)
-		put_insert(&q);
-	if (sh->op == DELETE) {
-		put(&q, 0, "DELETE FROM @t WHERE ");
-		put_key(&q, " AND ", "@c = @p");
-	} else if (sh->n > t->n_keys) {
-		put_update(&q);
-	} else {
-		put(&q, 0, sh->op == UPSERT ? "NOTHING" : "SELECT 1");
-	}
-	text = must(sqlite3_str_finish(q.str));
-	stmt = db_prepare(load.db, text);
-	sqlite3_free(text);
-	return stmt;
-}
-
-static void
-free_shape(struct shape *sh)
-{
-	sqlite3_finalize(sh->stmt);
-	free(sh->columns);
-	free(sh);
-}
-
 /* Find the columns that the record names; false if it names one twice, or not
  * all of the key. */
 static bool
@@ -498,68 +185,28 @@ collect(struct table *t, const struct json_members *m)
 	return keys == t->n_keys;
 }
 
-static struct shape *
-new_shape(const struct table *t, enum op op)
-{
-	struct shape *sh = must(calloc(1, sizeof(*sh)));
-	size_t size = (size_t)t->n_came * sizeof(*sh->columns);
-
-	sh->op = op;
-	sh->n = t->n_came;
-	sh->columns = must(malloc(size));
-	memcpy(sh->columns, t->came, size);
-	sh->stmt = statement(t, sh);
-	return sh;
-}
-
-/* The shape of what came, put first among those of its table. */
-static struct shape *
-find_shape(struct table *t, enum op op)
-{
-	size_t size = (size_t)t->n_came * sizeof(*t->came), i;
-	struct shape *sh = NULL;
-
-	for (i = 0; i < t->n_shapes; i++) {
-		sh = t->shapes[i];
-		if (sh->op == op && sh->n == t->n_came &&
-		    memcmp(sh->columns, t->came, size) == 0)
-			break;
-	}
-	if (i == t->n_shapes) {
-		sh = new_shape(t, op);
-		if (t->n_shapes == SHAPES_MAX)
-			free_shape(t->shapes[--i]);
-		else
-			t->n_shapes++;
-	}
-	memmove(t->shapes + 1, t->shapes, i * sizeof(t->shapes[0]));
-	t->shapes[0] = sh;
-	return sh;
-}
-
-/* A string without escapes is bound where it stands; others are written out to
- * *text, which has room for the whole line. */
+/* A string without escapes stands where it came; others are written out to
+ * load.text, which has room for the whole line. */
 static const char *
-bind_text(sqlite3_stmt *stmt, int i, const struct column *c, char **text)
+decode_text(struct column *c, char **text)
 {
-	const char *s = c->val.s + 1;
-	size_t len = c->val.len - 2;
+	struct json_slice *to = &c->value.text;
 
-	if (memchr(s, '\\', len) != NULL) {
-		len = json_text(c->val, *text);
-		s = *text;
-		*text += len;
-		if (memchr(s, '\0', len) != NULL)
-			return "holds a NUL";
-	}
-	sqlite3_bind_text(stmt, i, s, (int)len, SQLITE_STATIC);
-	return NULL;
+	c->value.kind = VALUE_TEXT;
+	to->s = c->val.s + 1;
+	to->len = c->val.len - 2;
+	if (memchr(to->s, '\\', to->len) == NULL)
+		return NULL;
+	to->len = json_text(c->val, *text);
+	to->s = *text;
+	*text += to->len;
+	return memchr(to->s, '\0', to->len) != NULL ? "holds a NUL" : NULL;
 }
 
 /* A number of a few digits, as most are: the double nearest to it is the
  * quotient of two that are exact.  False if it is none of these. */
 static bool
-bind_short(sqlite3_stmt *stmt, int i, const struct column *c)
+decode_short(struct column *c)
 {
 	static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
 	    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
@@ -567,94 +214,120 @@ bind_short(sqlite3_stmt *stmt, int i, const struct column *c)
 	bool minus = *p == '-';
 	long long n = 0;
 
-	if (c->val.len > SHORT_MAX || (c->type == 'R' && FLT_EVAL_METHOD != 0))
+	if (c->val.len > SHORT_MAX ||
+	    (c->type == TYPE_REAL && FLT_EVAL_METHOD != 0))
 		return false;
 	for (p += minus; p < end; p++) {
 		if (*p >= '0' && *p <= '9')
 			n = 10 * n + (*p - '0');
-		else if (*p == '.' && c->type == 'R')
+		else if (*p == '.' && c->type == TYPE_REAL)
 			point = p + 1;
 		else
 			return false;
 	}
-	if (c->type == 'I')
-		sqlite3_bind_int64(stmt, i, minus ? -n : n);
-	else
-		sqlite3_bind_double(stmt, i,
-		    (minus ? -(double)n : (double)n) / powers[end - point]);
+	if (c->type == TYPE_REAL) {
+		c->value.kind = VALUE_REAL;
+		c->value.x =
+		    (minus ? -(double)n : (double)n) / powers[end - point];
+	} else {
+		c->value.kind = VALUE_INTEGER;
+		c->value.n = minus ? -n : n;
+	}
 	return true;
 }
 
 /* In a line, something that is no part of it stands behind every number. */
 static const char *
-bind_number(sqlite3_stmt *stmt, int i, const struct column *c)
+decode_number(struct column *c)
 {
 	char *end;
 
 	errno = 0;
-	if (c->type == 'I') {
-		long long n = strtoll(c->val.s, &end, 10);
-
+	if (c->type == TYPE_INTEGER) {
+		c->value.kind = VALUE_INTEGER;
+		c->value.n = strtoll(c->val.s, &end, 10);
 		if (json_kind(c->val) != JSON_NUMBER ||
 		    end != c->val.s + c->val.len)
 			return "is not an integer";
 		if (errno != 0)
 			return "is too large";
-		sqlite3_bind_int64(stmt, i, n);
 	} else {
-		double x = strtod(c->val.s, &end);
-
+		c->value.kind = VALUE_REAL;
+		c->value.x = strtod(c->val.s, &end);
 		if (json_kind(c->val) != JSON_NUMBER)
 			return "is not a number";
-		if (x > DBL_MAX || x < -DBL_MAX)
+		if (c->value.x > DBL_MAX || c->value.x < -DBL_MAX)
 			return "is too large";
-		sqlite3_bind_double(stmt, i, x);
 	}
 	return NULL;
 }
 
-/* What is wrong with the value for its column, or NULL once it is bound. */
+/* Where a column's type knows times and days, it must be one in our form. */
 static const char *
-bind(sqlite3_stmt *stmt, int i, const struct column *c, char **text)
+decode_time(struct column *c)
 {
+	int64_t t;
+
+	c->value.kind = VALUE_TEXT;
+	c->value.text.s = c->val.s + 1;
+	c->value.text.len = c->val.len - 2;
+	if (c->type == TYPE_DAY)
+		return json_kind(c->val) == JSON_STRING &&
+			when_day(c->value.text.s, c->value.text.len, &t)
+		    ? NULL
+		    : "is not a day";
+	return c->val.len == WHEN_SIZE + 1 && when_read(c->val, &t)
+	    ? NULL
+	    : "is not a time";
+}
+
+static const char *
+decode_boolean(struct column *c, enum json_kind kind)
+{
+	if (kind == JSON_BOOL) {
+		c->value.kind = VALUE_INTEGER;
+		c->value.n = *c->val.s == 't';
+		return NULL;
+	}
+	return decode_short(c) && (c->value.n == 0 || c->value.n == 1)
+	    ? NULL
+	    : "is neither true nor false";
+}
+
+/* What is wrong with the value for its column, or NULL. */
+static const char *
+decode(struct column *c, char **text)
+{
+	bool number = c->type == TYPE_INTEGER || c->type == TYPE_REAL;
 	enum json_kind kind;
 
-	if (c->type != 'T' && bind_short(stmt, i, c))
+	if (number && decode_short(c))
 		return NULL;
 	kind = json_kind(c->val);
+	c->value.kind = VALUE_NULL;
 	if (kind == JSON_NULL)
-		sqlite3_bind_null(stmt, i);
-	else if (c->kind == BOOLEAN && kind == JSON_BOOL)
-		sqlite3_bind_int(stmt, i, *c->val.s == 't');
-	else if (c->type != 'T')
-		return bind_number(stmt, i, c);
-	else if (kind == JSON_STRING && c->kind != JSON_TEXT &&
-	    c->kind != TIMES)
-		return bind_text(stmt, i, c, text);
-	else
-		sqlite3_bind_text(
-		    stmt, i, c->val.s, (int)c->val.len, SQLITE_STATIC);
+		return NULL;
+	if (c->type == TYPE_BOOLEAN ||
+	    (c->kind == BOOLEAN && kind == JSON_BOOL))
+		return decode_boolean(c, kind);
+	if (number)
+		return decode_number(c);
+	if (c->type == TYPE_TIME || c->type == TYPE_DAY)
+		return decode_time(c);
+	if (kind == JSON_STRING && c->kind != JSON_TEXT && c->kind != TIMES &&
+	    c->type != TYPE_JSON)
+		return decode_text(c, text);
+	c->value.kind = VALUE_TEXT;
+	c->value.text = c->val;
 	return NULL;
 }
 
 static void
-begin(void)
-{
-	if (load.pending++ > 0)
-		return;
-	load.began = when_ticks();
-	db_exec(load.db, "BEGIN IMMEDIATE");
-}
-
-/* A dry run takes back what it did as often as others commit, so that it holds
- * up nobody. */
-static void
 commit(void *unused)
 {
 	(void)unused;
-	if (load.pending == 0)
-		return;
-	db_exec(load.db, load.dry_run ? "ROLLBACK" : "COMMIT");
+	if (load.pending > 0)
+		load.loader->commit(&load);
 	load.pending = 0;
 }
 
@@ -665,56 +338,32 @@ make_text_room(size_t len)
 		return;
 	free(load.text);
 	load.text_cap = len < 4096 ? 4096 : len;
-	load.text = must(malloc(load.text_cap));
-}
-
-/* Run the statement; a constraint that refuses it refuses the record. */
-static bool
-run(struct table *t, sqlite3_stmt *stmt)
-{
-	int rc = sqlite3_step(stmt);
-
-	/* Its functions of JSON say no, too, where memory is short. */
-	if ((rc & 0xff) == SQLITE_CONSTRAINT) {
-		sqlite3_reset(stmt);
-		rc = sqlite3_step(stmt);
-	}
-	if (rc == SQLITE_DONE || rc == SQLITE_ROW) {
-		sqlite3_reset(stmt);
-		return true;
-	}
-	if ((sqlite3_errcode(load.db) & 0xff) != SQLITE_CONSTRAINT)
-		db_fail(load.db, "write to");
-	nd_bad(load.in, "%s: %s", t->name, sqlite3_errmsg(load.db));
-	sqlite3_reset(stmt);
-	return false;
+	load.text = load_must(malloc(load.text_cap));
 }
 
 static bool
 store(struct table *t, enum op op, const struct json_members *m)
 {
-	const struct shape *sh;
 	const char *why;
 	char *text;
 
 	if (!collect(t, m))
 		return false;
-	sh = find_shape(t, op);
-	begin();
 	make_text_room(nd_line(load.in).len);
 	text = load.text;
-	for (int i = 0; i < sh->n; i++) {
-		int n = sh->columns[i];
-		const struct column *c = &t->columns[n];
+	for (int i = 0; i < t->n_came; i++) {
+		struct column *c = &t->columns[t->came[i]];
 
 		if (op == DELETE && c->key == 0)
 			continue;
-		if ((why = bind(sh->stmt, n + 1, c, &text)) != NULL) {
+		if ((why = decode(c, &text)) != NULL) {
 			nd_bad(load.in, "%s: '%s' %s", t->name, c->name, why);
 			return false;
 		}
 	}
-	return run(t, sh->stmt);
+	if (load.pending++ == 0)
+		load.began = when_ticks();
+	return load.loader->store(&load, t, op);
 }
 
 /* Find a field that no table has a column for; false if there are two. */
@@ -789,13 +438,12 @@ static void
 finish(void)
 {
 	commit(NULL);
+	load.loader->close(&load);
 	if (load.dry_run)
 		report();
 	for (size_t i = 0; i < load.n_tables; i++) {
 		struct table *t = &load.tables[i];
 
-		for (size_t j = 0; j < t->n_shapes; j++)
-			free_shape(t->shapes[j]);
 		for (int j = 0; j < t->n_columns; j++)
 			free(t->columns[j].name);
 		free(t->columns);
@@ -804,7 +452,20 @@ finish(void)
 	}
 	free(load.tables);
 	free(load.text);
-	db_close(load.db);
+}
+
+/* The loader for what the URL begins with. */
+static void
+open_database(const char *url)
+{
+	size_t i = 0;
+
+	if (url == NULL)
+		url = conf_or("DATABASE_URL", "amazon.db");
+	while (strncmp(url, loaders[i].scheme, strlen(loaders[i].scheme)) != 0)
+		i++;
+	load.loader = loaders[i].loader;
+	load.loader->open(&load, url);
 }
 
 int
@@ -818,7 +479,6 @@ main(int argc, char *argv[])
 	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	struct json_members members = {NULL, 0, 0};
 	const char *url = NULL;
-	bool init = false;
 	int c;
 
 	opterr = 0;
@@ -826,7 +486,7 @@ main(int argc, char *argv[])
 		if (c == 'd')
 			url = optarg;
 		else if (c == 'i')
-			init = true;
+			load.init = true;
 		else if (c == 'n')
 			load.dry_run = true;
 		else
@@ -836,11 +496,10 @@ main(int argc, char *argv[])
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
 
-	load.db = db_open(url, load.dry_run ? DB_TRY : DB_WRITE);
-	read_tables();
+	open_database(url);
 	load.in = nd_open(NULL);
 	nd_on_idle(load.in, PAUSE_MS, commit, NULL);
-	if (!init || !isatty(STDIN_FILENO))
+	if (!load.init || !isatty(STDIN_FILENO))
 		while (nd_read_members(load.in, &members))
 			take(&members);
 	nd_close(load.in);

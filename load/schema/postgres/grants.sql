@@ -1,0 +1,78 @@
+-- Who may do what, applied last, whenever the schema changes.  Nobody sees
+-- anything but the owner, and service_role where there is one, as Supabase has it:
+-- its public key is anon's, and it lets anon and authenticated do all with what is
+-- new.  Row level security, with no policies, stands behind that.
+--
+-- All of this is about what our files make, by its name, and its partitions; what
+-- else the schema holds is somebody else's.  Done again, it changes nothing.
+
+DO $$
+DECLARE
+	ours text[] := ARRAY[
+		-- tables
+		'sellerpipe_schema', 'column_kinds', 'marketplaces', 'tracked_asins',
+		'asin_current_state', 'asin_history', 'rank_history', 'categories',
+		'bestseller_changes', 'notifications', 'api_usage_log', 'runs',
+		'health_checks', 'sales_daily', 'sales_daily_totals',
+		'report_requests', 'sales_restatements', 'velocity_windows',
+		'summaries', 'claimable', 'leases',
+		-- views
+		'watchlist', 'due_asins', 'timeline', 'unnamed_categories',
+		'changes_to_tell', 'unsent_changes', 'current_badges', 'badge_runs',
+		'category_performance', 'daily_summary', 'health_status',
+		'sales_freshness', 'report_gaps', 'sales_velocity', 'sales_recent',
+		'job_status', 'failed_runs', 'looks', 'unsent_summaries',
+		'row_counts', 'health_incidents', 'open_requests'];
+	our_functions text[] := ARRAY['make_partition', 'make_partitions',
+		'leave_row', 'restated_columns', 'note_restated_product',
+		'note_restated_total', 'utc_text', 'db_tables', 'db_merge', 'db_load',
+		'db_query', 'db_claim'];
+	others text := (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
+		WHERE rolname IN ('anon', 'authenticated'));
+	service text := (SELECT quote_ident(rolname) FROM pg_roles
+		WHERE rolname = 'service_role');
+	r record;
+BEGIN
+	others := concat_ws(', ', 'PUBLIC', others);
+	FOR r IN
+		SELECT c.oid::regclass AS name, c.relkind, c.relrowsecurity,
+			c.relispartition
+		FROM pg_class c
+		WHERE c.relnamespace = current_schema()::regnamespace
+			AND c.relkind IN ('r', 'p', 'v')
+			AND (c.relname = ANY (ours) OR EXISTS (
+				SELECT 1 FROM pg_inherits i
+				JOIN pg_class p ON p.oid = i.inhparent
+				WHERE i.inhrelid = c.oid AND c.relispartition
+					AND p.relnamespace = c.relnamespace
+					AND p.relname = ANY (ours)))
+		ORDER BY c.oid
+	LOOP
+		IF r.relkind <> 'v' AND NOT r.relrowsecurity THEN
+			EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', r.name);
+		END IF;
+		EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', r.name, others);
+		CONTINUE WHEN service IS NULL;
+		EXECUTE format('REVOKE ALL ON TABLE %s FROM %s', r.name, service);
+		CONTINUE WHEN r.relispartition; -- used through its table alone
+		EXECUTE format('GRANT %s ON TABLE %s TO %s', CASE r.relkind
+				WHEN 'v' THEN 'SELECT'
+				ELSE 'SELECT, INSERT, UPDATE, DELETE' END,
+			r.name, service);
+	END LOOP;
+	FOR r IN
+		SELECT p.oid::regprocedure AS name FROM pg_proc p
+		WHERE p.pronamespace = current_schema()::regnamespace
+			AND p.proname = ANY (our_functions)
+		ORDER BY p.oid
+	LOOP
+		EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', r.name, others);
+		IF service IS NOT NULL THEN
+			EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', r.name, service);
+		END IF;
+	END LOOP;
+	IF service IS NOT NULL
+			AND NOT has_schema_privilege('service_role', current_schema(), 'USAGE') THEN
+		EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', current_schema(), service);
+	END IF;
+END $$;
