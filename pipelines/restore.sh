@@ -111,6 +111,8 @@ passable() {
 # told if the notes say so, and in no other case.
 take_in() {
 	local looks code=0
+	# Nobody is at anything in it.
+	db-query leases | jq -c '{type, op: "delete", work, id}' | db-load
 	each track
 	each names
 	mapfile -t looks < <(since "$at" badges)
@@ -142,7 +144,7 @@ preview() {
 	echo "backup    $file, $(ago "$at") old, $(stat -c %s "$file") bytes"
 	jq -r '"          schema \(.schema_version), \(.bytes) bytes unpacked",
 		"          newest look \(.newest_look // "none"), change \(.newest_change // "none"), day of sales \(.newest_sales_day // "none")",
-		(.rows | to_entries[] | select(.value > 0 and (.key | IN("column_kinds", "marketplaces", "velocity_windows") | not))
+		(.rows | to_entries[] | select(.value > 0 and (.key | IN("column_kinds", "marketplaces", "velocity_windows", "claimable", "leases") | not))
 		| "          \(.value) \(.key)")' "$work.json"
 	echo "spool     since then: $(count badges) streams of looks, $(count notes) of what was told," \
 		"$(count track) calls of track.sh, $(count names) of names: taken in"
