@@ -11,10 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "lib/ndjson.h"
 #include "load/drivers/query.h"
 #include "load/drivers/url.h"
+
+#define LEASE 600 /* seconds, unless --lease says so */
+#define LEASE_MAX (168 * 3600)
+#define HOLDER_SIZE 1024
 
 static const struct {
 	const char *prefix;
@@ -26,6 +31,7 @@ static const struct {
 static const char usage[] =
     "usage: db-query [-d URL] [--order COLUMN,...] [--limit N] NAME "
     "[CONDITION...]\n"
+    "       db-query --claim [--lease TIME] [--limit N] NAME [CONDITION...]\n"
     "\n"
     "Writes the rows of a table or a view as records.  A condition is a "
     "column,\n"
@@ -36,6 +42,11 @@ static const char usage[] =
     "  -o, --order LIST    columns to sort by, each with - before it: "
     "downwards\n"
     "  -l, --limit N       at most so many rows\n"
+    "      --claim         only those that nobody has a lease on, and lease "
+    "them\n"
+    "      --lease TIME    for so long: 600s, 10m, 2h (10m)\n"
+    "      --holder NAME   who takes it (SELLERPIPE_HOLDER, else host and "
+    "folder)\n"
     "      --list          the names of all tables and views\n"
     "      --help, --version\n"
     "\n"
@@ -110,20 +121,106 @@ read_limit(const char *text)
 	return n;
 }
 
+/* A time such as 600s, 10m or 2h, in seconds. */
+static long
+read_lease(const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+	long unit = *end == 's' ? 1 : *end == 'm' ? 60 : *end == 'h' ? 3600 : 0;
+
+	if (*text < '0' || *text > '9' || unit == 0 || end[1] != '\0' ||
+	    n < 1 || n > LEASE_MAX / unit)
+		errx(EX_USAGE,
+		    "--lease '%s' is no time such as 600s, 10m or 2h, of at "
+		    "most 168h",
+		    text);
+	return n * unit;
+}
+
+/* An environment variable, or NULL if it is empty, too. */
+static const char *
+variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value == NULL || *value == '\0' ? NULL : value;
+}
+
+/* Who claims, unless --holder says so: a machine, and a folder there. */
+static const char *
+find_holder(void)
+{
+	static char here[HOLDER_SIZE];
+	const char *holder = variable("SELLERPIPE_HOLDER");
+	size_t n;
+
+	if (holder != NULL)
+		return holder;
+	if (gethostname(here, HOLDER_SIZE / 4) != 0)
+		err(EX_OSERR, "cannot tell the machine's name");
+	here[HOLDER_SIZE / 4] = '\0';
+	n = strlen(here);
+	here[n++] = ':';
+	if (getcwd(here + n, sizeof(here) - n) == NULL)
+		err(EX_CONFIG, "cannot tell the folder; see --holder");
+	return here;
+}
+
+/* Which run claims. */
+static const char *
+find_run(void)
+{
+	static char pid[24];
+	const char *run = variable("SELLERPIPE_RUN");
+
+	if (run != NULL)
+		return run;
+	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+	return pid;
+}
+
+/* Fill in what the options left out, or exit if they make no sense. */
+static void
+check_claim(struct claim *c, bool claiming, const char *order)
+{
+	if (!claiming && (c->seconds != 0 || c->holder != NULL))
+		errx(EX_USAGE, "--lease and --holder belong to --claim");
+	if (!claiming)
+		return;
+	if (order != NULL)
+		errx(EX_USAGE,
+		    "--claim goes by the order of the view, not by "
+		    "--order");
+	if (c->seconds == 0)
+		c->seconds = LEASE;
+	if (c->holder == NULL)
+		c->holder = find_holder();
+	if (*c->holder == '\0' || strlen(c->holder) > HOLDER_SIZE)
+		errx(EX_USAGE,
+		    "the holder is to have a name, of up to %d bytes",
+		    HOLDER_SIZE);
+	c->run = find_run();
+}
+
+static const struct option options[] = {
+    {"database", required_argument, NULL, 'd'},
+    {"order", required_argument, NULL, 'o'},
+    {"limit", required_argument, NULL, 'l'}, {"claim", no_argument, NULL, 'C'},
+    {"lease", required_argument, NULL, 'E'},
+    {"holder", required_argument, NULL, 'H'}, {"list", no_argument, NULL, 'L'},
+    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0}};
+
 int
 main(int argc, char *argv[])
 {
-	static const struct option options[] = {
-	    {"database", required_argument, NULL, 'd'},
-	    {"order", required_argument, NULL, 'o'},
-	    {"limit", required_argument, NULL, 'l'},
-	    {"list", no_argument, NULL, 'L'}, {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	struct query q = {.limit = -1};
 	const struct querier *querier;
 	struct condition *conditions;
 	const char *url = NULL;
-	bool list = false;
+	struct claim claim = {0};
+	bool list = false, claiming = false;
 	int c;
 
 	opterr = 0;
@@ -136,6 +233,12 @@ main(int argc, char *argv[])
 			q.limit = read_limit(optarg);
 		else if (c == 'L')
 			list = true;
+		else if (c == 'C')
+			claiming = true;
+		else if (c == 'E')
+			claim.seconds = read_lease(optarg);
+		else if (c == 'H')
+			claim.holder = optarg;
 		else
 			nd_option(c, argv, usage);
 	}
@@ -144,6 +247,9 @@ main(int argc, char *argv[])
 	if (list && optind < argc)
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
+	if (list && claiming)
+		errx(EX_USAGE, "--claim claims rows of a view, not --list");
+	check_claim(&claim, claiming, q.order);
 
 	if (!list)
 		q.name = argv[optind++];
@@ -156,6 +262,8 @@ main(int argc, char *argv[])
 	querier->open(url);
 	if (list)
 		querier->list();
+	else if (claiming)
+		querier->claim(&q, &claim);
 	else
 		querier->query(&q);
 	querier->close();

@@ -71,9 +71,12 @@ def sent:
 	map({type: "bestseller_changes", op: "update", change_id, notification_sent: true,
 		notified_at: (now | todate)});
 
+# These may have been sent as this already: then slack-post looks first.
+def looked_up: if all(.[]; .maybe_sent) then {maybe_sent: true} else {} end;
+
 def alert: {type: "slack_message", id: .[0].notification_id,
 	text: ("\(map(line) | .[:20] | join("\n"))\n\(.[0] | title)" | cut(3000) | escape),
-	blocks: blocks, on_sent: sent};
+	blocks: blocks, on_sent: sent} + looked_up;
 
 # Groups of changes as one list.
 def digest: {type: "slack_message",
@@ -82,7 +85,7 @@ def digest: {type: "slack_message",
 	blocks: [
 		{type: "header", text: ("\(map(length) | add) changes of Best Seller badges" | plain)},
 		{type: "section", text: (map(.[] | line | cut(95)) | join("\n") | cut(2900) | plain)}],
-	on_sent: (map(sent) | add)};
+	on_sent: (map(sent) | add)} + (add | looked_up);
 
 def chunks($n): range(0; length; $n) as $i | .[$i:$i + $n];
 

@@ -9,7 +9,7 @@
  * A message that Slack will never take is failed, and does not block the next.
  * When it is not known whether Slack took one, for want of an answer, the
  * channel's history is searched for the id that each message carries, before it
- * is posted again.
+ * is posted again.  So it is for one that says it may have been sent before.
  *
  * Facts: Slack's pages of chat.postMessage (arguments, errors), "Rate limits",
  * "Message metadata", and conversations.history.
@@ -34,6 +34,8 @@
 #define POSTS_MAX 3 /* of a message whose fate had to be looked up */
 #define CHANNELS_MAX 64 /* of which the pace is kept */
 #define HISTORY_SLACK 300 /* seconds by which clocks may differ */
+#define LATEST "50" /* messages searched for what was just posted */
+#define EARLIER "100" /* for what another run may have posted */
 #define ID_MAX 2048 /* bytes of a message's id, as JSON */
 
 /* What an error of Slack's concerns. */
@@ -80,11 +82,11 @@ struct channel {
 	char dead[64]; /* why no message gets into it; empty: some may */
 };
 
-enum { TYPE, ID, CHANNEL, TEXT, BLOCKS, ON_SENT };
+enum { TYPE, ID, CHANNEL, TEXT, BLOCKS, ON_SENT, MAYBE_SENT };
 
 static struct json_field record[] = {JSON_FIELD("type"), JSON_FIELD("id"),
     JSON_FIELD("channel"), JSON_FIELD("text"), JSON_FIELD("blocks"),
-    JSON_FIELD("on_sent"), JSON_END};
+    JSON_FIELD("on_sent"), JSON_FIELD("maybe_sent"), JSON_END};
 
 static struct {
 	bool dry_run;
@@ -305,8 +307,9 @@ search(json_object *history, struct answer *a)
 		snprintf(a->ts, sizeof(a->ts), "%s", ts);
 }
 
-/* Look for the message in its channel's history: a gets SENT if it is there,
- * NOT_THERE if it is not, and stays UNSURE if the history cannot be read. */
+/* Look for the message in its channel's history, from so long ago on (0: ever):
+ * a gets SENT if it is there, NOT_THERE if it is not, and stays as it is if the
+ * history cannot be read; LATER if it can only not be read now. */
 static void
 look_up(const struct channel *channel, int64_t since, struct answer *a)
 {
@@ -315,14 +318,18 @@ look_up(const struct channel *channel, int64_t since, struct answer *a)
 	json_object *history;
 
 	make_url(url, "conversations.history");
-	snprintf(
-	    oldest, sizeof(oldest), "%lld", (long long)(since - HISTORY_SLACK));
+	snprintf(oldest, sizeof(oldest), "%lld", (long long)since);
 	if (!http_param(url, sizeof(url), "channel", channel->id) ||
-	    !http_param(url, sizeof(url), "oldest", oldest) ||
-	    !http_param(url, sizeof(url), "limit", "50") ||
+	    (since != 0 && !http_param(url, sizeof(url), "oldest", oldest)) ||
+	    !http_param(
+		url, sizeof(url), "limit", since != 0 ? LATEST : EARLIER) ||
 	    !http_param(url, sizeof(url), "include_all_metadata", "true"))
 		return;
 	res = call(url, NULL, 0, false);
+	if (since == 0 && res.outcome == HTTP_LATER) {
+		a->fate = LATER;
+		snprintf(a->error, sizeof(a->error), "%s", res.why);
+	}
 	if (res.outcome != HTTP_OK ||
 	    (history = json_tokener_parse(res.body)) == NULL)
 		return;
@@ -378,7 +385,7 @@ try_post(struct channel *channel)
 	if (a.fate == UNSURE) {
 		warnx(
 		    "Slack: %s: looking whether the message is there", res.why);
-		look_up(channel, began, &a);
+		look_up(channel, began - HISTORY_SLACK, &a);
 	}
 	return a;
 }
@@ -418,18 +425,35 @@ stop_unless_settled(const struct answer *a)
 	}
 }
 
+/* What becomes of the message at hand. */
+static struct answer
+deliver(struct channel *channel)
+{
+	struct answer a = {.fate = UNSURE};
+
+	post.attempts = 0;
+	if (json_kind(record[MAYBE_SENT].val) == JSON_BOOL &&
+	    *record[MAYBE_SENT].val.s == 't')
+		look_up(channel, 0, &a);
+	if (a.fate == SENT || a.fate == LATER)
+		return a;
+	for (int i = 0; i < POSTS_MAX; i++)
+		if ((a = try_post(channel)).fate != NOT_THERE)
+			break;
+	return a;
+}
+
 static void
 send(struct nd_in *in, struct channel *channel)
 {
 	struct answer a = {.fate = BAD_CHANNEL};
 
-	post.attempts = 0;
-	if (channel->dead[0] != '\0')
+	if (channel->dead[0] == '\0') {
+		a = deliver(channel);
+	} else {
+		post.attempts = 0;
 		snprintf(a.error, sizeof(a.error), "%s", channel->dead);
-	else
-		for (int i = 0; i < POSTS_MAX; i++)
-			if ((a = try_post(channel)).fate != NOT_THERE)
-				break;
+	}
 
 	stop_unless_settled(&a);
 	put_note(channel, &a);
@@ -494,6 +518,9 @@ wrong(void)
 		return "an id too long to be looked up";
 	if (!note_are_records(record[ON_SENT].val))
 		return "on_sent is no list of records";
+	if (json_kind(record[MAYBE_SENT].val) > JSON_NULL &&
+	    json_kind(record[MAYBE_SENT].val) != JSON_BOOL)
+		return "maybe_sent is neither true nor false";
 	return NULL;
 }
 

@@ -138,7 +138,7 @@ def quota_part:
 def disk_part:
 	(.at | fromdate) as $now
 	| ("disk" | head),
-	row("database"; .database | if .problem then .problem | paint("31") else .bytes | size end),
+	row("database"; .database | if .problem then .problem | paint("31") elif .bytes then .bytes | size else .file end),
 	(.database.rows // {} | to_entries[] | select(.value > 0) | row(""; "\(.key | pad(20)) \(.value | grouped)")),
 	row("spool"; .spool.bytes | size),
 	(.backups | row("backups"; if .files == 0 then "none" else "\(.files), \(.bytes | size)"

@@ -10,6 +10,10 @@
 # weeks from Monday and KEEP_MONTHLY (12) months that have any, the newest is kept; what has
 # another name is never touched.  Nothing is removed before the new one is whole.
 #
+# Of a server's database it is all rows of all tables as records, amazon-....ndjson.gz,
+# which restore.sh brings back into any database.  The server's own backups are of one
+# moment, and faster for what is large; this one is yours.
+#
 # A database that has lost most of what is never removed from it gets no backup, so
 # that the good ones do not make room for it.
 #
@@ -30,7 +34,7 @@ sort_out() {
 	jq -Rrn --arg which "$1" --argjson days "$daily" --argjson weeks "$weekly" --argjson months "$monthly" '
 		def form: "%Y%m%dT%H%M%SZ";
 		def last_of_each(f; $n): group_by(f) | map(max_by(.at)) | sort_by(.at) | reverse | .[:$n];
-		[inputs | . as $name | capture("(^|/)amazon-(?<t>[0-9]{8}T[0-9]{6}Z)\\.db\\.gz$").t | . as $t
+		[inputs | . as $name | capture("(^|/)amazon-(?<t>[0-9]{8}T[0-9]{6}Z)\\.(db|ndjson)\\.gz$").t | . as $t
 			| try strptime(form) catch empty | mktime
 			| select(strftime(form) == $t) | {$name, at: .}]
 		| (last_of_each(.at | strftime("%F"); $days) + last_of_each(.at | strftime("%G %V"); $weeks)
@@ -105,10 +109,26 @@ remove_old() {
 	done <"$snapshot.old"
 }
 
-check_room
+# A server's: all rows, and how many there are in it of each.
+copy_all() {
+	local statuses=(0 0)
+	copy_tables | gzip -c >"$snapshot.gz" || statuses=("${PIPESTATUS[@]}")
+	[ "${statuses[0]}" -eq 0 ] || fails db-query "${statuses[0]}"
+	[ "${statuses[1]}" -eq 0 ] || fails gzip 74
+	gzip -dc "$snapshot.gz" | LC_ALL=C awk -F '"' '$2 == "type" { n[$4]++ }
+		END { for (name in n) print name, n[name] }' |
+		jq -Rnc '{rows: [inputs / " " | {key: .[0], value: .[1] | tonumber}] | from_entries}' >"$snapshot.json" || fails gzip 74
+}
+
 name=$dir/amazon-$(stamp).db.gz
-db-backup --replace "$snapshot" || fails db-backup $?
-db-backup --check "$snapshot" >"$snapshot.json" || fails db-backup $?
+if on_server; then
+	name=${name%.db.gz}.ndjson.gz
+	copy_all
+else
+	check_room
+	db-backup --replace "$snapshot" || fails db-backup $?
+	db-backup --check "$snapshot" >"$snapshot.json" || fails db-backup $?
+fi
 code=0
 has_all || code=$?
 [ "$code" -le 1 ] || fails jq "$code"
@@ -117,7 +137,7 @@ has_all || code=$?
 		"(if all is as it should be, remove $dir/newest.json)"
 	fails backup.sh 74
 }
-if ! gzip -c "$snapshot" >"$snapshot.gz" || ! gzip -t "$snapshot.gz" || ! sync "$snapshot.gz"; then
+if { [ -e "$snapshot" ] && ! gzip -c "$snapshot" >"$snapshot.gz"; } || ! gzip -t "$snapshot.gz" || ! sync "$snapshot.gz"; then
 	say "'$name' could not be written: make room in '$dir', or look at its disk"
 	fails gzip 74
 fi

@@ -10,6 +10,10 @@
 # A run that fails or is killed leaves in spool/ what it had got and what it had
 # sent (*.part); the next run takes that in first, and then looks at what is
 # still due.  History is asked for back to the last look: nothing is missed.
+#
+# Any number of machines may run it at one database: each claims what it looks at
+# for LOOK_LEASE seconds, and what it tells for TELL_LEASE.  What a machine that died
+# had claimed, others take over after that; it itself, once it is back, at once.
 # Status: 0; 65 some records were bad; 75 not all done, the next run will; 77, 78
 # a key or a setting is wrong.
 set -euo pipefail
@@ -30,11 +34,16 @@ as_job badges badges "--timeout 21600" "$@"
 
 max_wait=$(number KEEPA_MAX_WAIT 2400)
 alert_digest=$(number ALERT_DIGEST 40)
+tell_wait=200
+# Longer than a look can take, and than to tell what is told in one go: one message a
+# second, or 40 lists.
+look_lease=$(number LOOK_LEASE $((max_wait + 600)))
+tell_lease=$(number TELL_LEASE $((alert_digest + tell_wait + 60)))
 asked=spool/asked.$$
 status=0
 looked=0
 slack_listens=true
-trap 'rm -f "$asked" spool/due.$$ spool/state.$$ spool/unsent.$$' EXIT
+trap 'rm -f "$asked" spool/{due,claimed,state,unsent,told}.$$' EXIT
 
 note() { # note STATUS: remember the worst
 	status=$(worst "$status" "$1")
@@ -63,17 +72,32 @@ recover() {
 	done
 }
 
-# The next hundred, without those that this run has asked for already.
+# claim NAME FILE OPTION...: what nobody else is at.
+claim() {
+	local code=0
+	db-query --claim "$1" "${@:3}" >"$2" || code=$?
+	stages db-query "$code"
+	note "$(worst "$code")"
+	[ "$code" -eq 0 ] && [ -s "$2" ]
+}
+
+# The next hundred, without those that this run has asked for already: a lease may
+# have ended since.  When as many of these came as there are, there are no others.
 next_hundred() {
-	local statuses=(0 0)
-	db-query "$view" | jq -nc --slurpfile asked "$asked" \
-		'($asked | map({key: ., value: true}) | from_entries) as $seen
-		| limit(100; inputs | select($seen["\(.marketplace) \(.asin)"] | not))' >"spool/due.$$" ||
-		statuses=("${PIPESTATUS[@]}")
-	stages db-query "${statuses[0]}" jq "${statuses[1]}"
-	note "$(worst "${statuses[@]}")"
-	jq -c '"\(.marketplace) \(.asin)"' "spool/due.$$" >>"$asked"
-	[ -s "spool/due.$$" ]
+	local again=0
+	while [ "$again" -le "$looked" ] && claim "$view" "spool/claimed.$$" --limit 100 --lease "${look_lease}s"; do
+		jq -c --slurpfile asked "$asked" \
+			'($asked | map({key: ., value: true}) | from_entries) as $seen
+			| select($seen["\(.marketplace) \(.asin)"] | not)' "spool/claimed.$$" >"spool/due.$$" || {
+			stages jq 70
+			note 70
+			return 1
+		}
+		jq -c '"\(.marketplace) \(.asin)"' "spool/due.$$" >>"$asked"
+		[ ! -s "spool/due.$$" ] || return 0
+		again=$((again + $(wc -l <"spool/claimed.$$")))
+	done
+	return 1
 }
 
 look() {
@@ -96,8 +120,7 @@ look() {
 name_categories() {
 	local part statuses=(0 0 0)
 	part=spool/names-$(stamp)-$$-$looked.part
-	db-query unnamed_categories >"spool/due.$$"
-	[ -s "spool/due.$$" ] || return 0
+	claim unnamed_categories "spool/due.$$" || return 0
 	HTTP_TIMEOUT=20 HTTP_TRIES=1 keepa-fetch --categories --max-wait 2 <"spool/due.$$" |
 		tee "$part" | db-load || statuses=("${PIPESTATUS[@]}")
 	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}" db-load "${statuses[2]}"
@@ -105,15 +128,31 @@ name_categories() {
 	put_away "$part"
 }
 
-# Tell of every change that nobody was told of.  What Slack has accepted is noted
-# in the spool at once, whatever becomes of the database or of us.
+# Tell of every change that nobody was told of, nor is about to.  What Slack has
+# accepted is noted in the spool at once, whatever becomes of the database or of us.
 tell() {
+	local code
+	while $slack_listens; do
+		code=0
+		db-query leases work=tell >"spool/told.$$" || code=$?
+		note "$(worst "$code")"
+		[ "$code" -eq 0 ] && claim unsent_changes "spool/unsent.$$" --limit 1200 --lease "${tell_lease}s" || return 0
+		tell_claimed
+	done
+}
+
+# What was there when somebody claimed it before may have been sent: he was killed,
+# or could not load his notes.
+alerts() {
+	jq -c --slurpfile told "spool/told.$$" '($told | map({key: .id, value: .claimed_at}) | from_entries) as $told
+		| if ($told[.notification_id] // "") >= .detected_at then .maybe_sent = true else . end' "spool/unsent.$$" |
+		ALERT_DIGEST=$alert_digest jq -sc -f "$here/../notify/badge-alert.jq"
+}
+
+tell_claimed() {
 	local notes statuses=(0 0) code=0
 	notes=spool/notes-$(stamp)-$$-$looked.part
-	db-query unsent_changes >"spool/unsent.$$"
-	[ -s "spool/unsent.$$" ] && $slack_listens || return 0
-	ALERT_DIGEST=$alert_digest jq -sc -f "$here/../notify/badge-alert.jq" "spool/unsent.$$" |
-		slack-post >"$notes" || statuses=("${PIPESTATUS[@]}")
+	alerts | slack-post --max-wait "$tell_wait" >>"$notes" || statuses=("${PIPESTATUS[@]}")
 	take_notes "$notes" || code=$?
 	stages jq "${statuses[0]}" slack-post "${statuses[1]}" db-load "$code"
 	code=$(worst "$code" "${statuses[@]}")

@@ -123,10 +123,9 @@ free_space() { # free_space FOLDER
 # The folder of the database, if it is on another disk.
 database_folder() {
 	local file
-	file=$(setting DATABASE_URL amazon.db)
-	file=${file#sqlite:}
+	! on_server || return 0
+	file=$(database)
 	case $file in
-	*://*) ;;
 	*/*)
 		file=$(dirname "$file")
 		[ "$(stat -c %d "$file" 2>/dev/null)" = "$(stat -c %d .)" ] || echo "$file"

@@ -76,18 +76,54 @@ home_is_new() {
 	! compgen -G 'spool/*.gz' && ! compgen -G "$(setting BACKUP_DIR backups)/*" && ! grep -qs ' ends: ' logs/*.log
 } >/dev/null
 
-# The file of the database.
+# Where the database is, as the programs find it.  It may have a password in it.
+database_url() {
+	local url='' file name=DATABASE_URL_FILE
+	file=${!name:-}
+	if [ -z "${DATABASE_URL:-}" ] && [ -n "$file" ]; then
+		IFS= read -r url <"$file" || true
+	else
+		url=$(setting DATABASE_URL '')
+		file=$(setting "$name" '')
+		[ -n "$url" ] || [ -z "$file" ] || IFS= read -r url <"$file" || true
+	fi 2>/dev/null
+	echo "${url:-amazon.db}"
+}
+
+# Whether it is a server's, and not a file.
+on_server() {
+	[[ $(database_url) =~ ^(postgres(ql)?|https?):// ]]
+}
+
+# The file of the database; of a server's, its address, without user or password.
 database() {
-	local url
-	url=$(setting DATABASE_URL amazon.db)
-	echo "${url#sqlite:}"
+	local url address
+	url=$(database_url)
+	if [[ ! $url =~ ^(postgres(ql)?|https?):// ]]; then
+		echo "${url#sqlite:}"
+	elif [[ $url == *password=* ]]; then
+		echo "${url%%://*}://..."
+	else
+		address=${url#*://}
+		address=${address##*@}
+		echo "${url%%://*}://${address%%\?*}"
+	fi
 }
 
 # Whether there was a database, and is none.
 lost_database() {
-	local file
-	file=$(database)
-	[[ $file != *://* ]] && [ ! -s "$file" ] && ! home_is_new
+	! on_server && [ ! -s "$(database)" ] && ! home_is_new
+}
+
+# copy_tables: all that a database has, as records, but for what comes with
+# its schema, and who is at what.
+copy_tables() {
+	local tables table
+	tables=$(db-query --list | jq -r 'select(.kind == "table").name
+		| select(IN("column_kinds", "claimable", "leases", "sellerpipe_schema") or test("_[0-9]{4}_[0-9]{2}$") | not)') || return
+	for table in $tables; do
+		db-query "$table" || return
+	done
 }
 
 lost='is gone; restore.sh brings it back, or, if it is to begin anew, db-load --init'
@@ -155,10 +191,11 @@ now() {
 # load_observations [FILE]: raw products, from FILE or standard input, into the
 # database with what changed by them.  Its exit status is the worst of the three.
 load_observations() {
-	local status statuses=(0 0 0 0)
+	local status statuses=(0 0 0 0) raw=()
+	[ "$(setting RAW_DAYS 30)" != 0 ] || raw=(--no-raw)
 	db-query asin_current_state >"spool/state.$$" || return
 	# Without its `run`: whether it came whole is not the question here.
-	sed '/^{"type":"run",/d' "${1:--}" | keepa-flatten | badge-diff -p "spool/state.$$" | db-load ||
+	sed '/^{"type":"run",/d' "${1:--}" | keepa-flatten ${raw[@]+"${raw[@]}"} | badge-diff -p "spool/state.$$" | db-load ||
 		statuses=("${PIPESTATUS[@]}")
 	stages keepa-flatten "${statuses[1]}" badge-diff "${statuses[2]}" db-load "${statuses[3]}"
 	status=$(worst "${statuses[@]}")
@@ -205,8 +242,8 @@ backups() {
 	local dir
 	dir=$(setting BACKUP_DIR backups)
 	[ -d "$dir" ] || return 0
-	find "$dir" -maxdepth 1 -name 'amazon-*.db.gz' |
-		sed -nE '/\/amazon-[0-9]{8}T[0-9]{6}Z\.db\.gz$/p' | LC_ALL=C sort
+	find "$dir" -maxdepth 1 -name 'amazon-*.gz' |
+		sed -nE '/\/amazon-[0-9]{8}T[0-9]{6}Z\.(db|ndjson)\.gz$/p' | LC_ALL=C sort
 }
 
 # Without those of a clock that was ahead: they would be the newest for years.

@@ -206,7 +206,7 @@ check_env() {
 check_values() {
 	local name value
 	for name in LOG_MAX SPOOL_DAYS RAW_DAYS RUNS_DAYS CHECKS_DAYS KEEP_DAILY KEEP_WEEKLY KEEP_MONTHLY \
-		KEEPA_MAX_WAIT ALERT_DIGEST ALERT_WITHIN SP_MIN_INTERVAL SP_MAX_PER_DAY SP_BURST SP_MIN_AGE \
+		KEEPA_MAX_WAIT LOOK_LEASE TELL_LEASE ALERT_DIGEST ALERT_WITHIN SP_MIN_INTERVAL SP_MAX_PER_DAY SP_BURST SP_MIN_AGE \
 		HEALTH_STRIKES HEALTH_DISK_MB HEALTH_BADGES_HOURS HEALTH_SALES_HOURS HEALTH_SUMMARY_HOURS HEALTH_BACKUP_HOURS; do
 		value=$(setting "$name" 0)
 		[[ $value =~ ^[0-9]{1,9}$ ]] || tell bad 78 "$name" "'$value' is no number" 'mend it in .env: jobs that need it do not run'
@@ -249,11 +249,61 @@ try_database() {
 	echo '{"type":"health_checks","service":"database","ok":true}'
 }
 
+# What can be seen of a server's address, and of the key to it, without asking it.
+check_address() {
+	local url key role host
+	url=$(database_url)
+	host=$(database)
+	host=${host#*://}
+	case $url in
+	http*)
+		key=$(setting SUPABASE_KEY "$(cat "$(setting "SUPABASE_KEY_FILE" /dev/null)" 2>/dev/null)")
+		role=$(jq -Rr 'split(".")[1] // "" | gsub("-"; "+") | gsub("_"; "/") | @base64d | fromjson | .role' <<<"$key" 2>/dev/null) || role=''
+		case $key:$role in
+		:) tell bad 78 SUPABASE_KEY 'is not set, and the database is asked with it' \
+			'https://supabase.com/dashboard, your project, API Keys: the secret key, sb_secret_...' ;;
+		sb_publishable_*:* | *:anon) tell bad 78 SUPABASE_KEY 'is the public key, which sees nothing' \
+			'the secret one, sb_secret_..., or service_role' ;;
+		sb_secret_*:* | *:service_role) ;;
+		*) tell look 0 SUPABASE_KEY 'has no form that is known' 'sb_secret_..., or a service_role key, eyJ...' ;;
+		esac
+		;;
+	*)
+		[[ $host =~ ^(localhost|127\.|\[::1\]|[:/]|$) || $url =~ [?\&]host=/ || $url =~ sslmode=(require|verify-ca|verify-full) ]] ||
+			[[ ${PGSSLMODE:-} =~ ^(require|verify-ca|verify-full)$ ]] ||
+			tell look 0 DATABASE_URL "nothing says that the connection to ${host%%/*} is to be encrypted" \
+				'add ?sslmode=require to it; or verify-full, with sslrootcert'
+		;;
+	esac
+}
+
+# One on a server.
+check_server() {
+	local record
+	check_address
+	$network || {
+		tell - 0 database "$(database) was not asked (--no-network)" ''
+		return
+	}
+	record=$(ask database try_database)
+	if [ "$(jq .ok <<<"$record")" != true ]; then
+		tell_record "$record"
+		return
+	fi
+	has_database=true
+	tell ok 0 database "$(database)" ''
+	! emptied_database || tell bad 78 database 'it is empty, and the last backup was not' \
+		"$here/restore.sh brings that back; first: restore.sh --dry-run"
+}
+
 has_database=false
 check_database() {
 	local file version newest record
 	file=$(database)
-	if lost_database; then
+	if on_server; then
+		check_server
+		return
+	elif lost_database; then
 		tell bad 78 database "$file is gone" "$here/restore.sh brings it back; first: restore.sh --dry-run"
 		return
 	elif [ ! -e "$file" ]; then

@@ -9,6 +9,10 @@
 # HEALTH_STRIKES (3) times in a row is told of once, in Slack; and once more when it
 # was well twice in a row.
 #
+# Of several machines at one database one looks, for all of them, as long as it does
+# so every 20 minutes.  The others look at their own disk only (74 if that is full), and
+# at all that there is while the database is down.
+#
 # While the database is down, what is to be kept waits in spool/.  While Slack is, what
 # is to be said is said on standard error, once, and in Slack once that is back.
 #
@@ -44,6 +48,14 @@ strikes=$(setting HEALTH_STRIKES 3)
 [[ $strikes =~ ^[1-9][0-9]?$ ]] || {
 	say "HEALTH_STRIKES '$strikes' is no number from 1 to 99"
 	exit 78
+}
+
+# Whether no other machine does this, as far as the database can say.
+my_turn() {
+	local turn
+	! lost_database || return 0
+	turn=$(limited db-query --claim turns turn=health --lease 20m 2>/dev/null) || return 0
+	[ -n "$turn" ]
 }
 
 # The last that is known of Amazon: it is asked hourly while it is well, since its
@@ -211,6 +223,15 @@ down() {
 		and .failures >= $strikes)' >/dev/null
 }
 
+my_turn || {
+	disk=$(check_disk)
+	jq -e .ok <<<"$disk" >/dev/null || {
+		say "the disk: $(jq -r .detail <<<"$disk")"
+		exit 74
+	}
+	idle
+	exit 0
+}
 records=$(collect)
 has_database=false
 if [ "$(record database | jq .ok)" = true ]; then

@@ -8,6 +8,9 @@
 # answers after RAW_DAYS (30), the record of runs after RUNS_DAYS (90), health checks
 # after CHECKS_DAYS (30); never changes, rank history or sales.  See db-prune(1).
 #
+# Of a database on a server it removes nothing, and says so in its log: README.md has the
+# SQL for pg_cron.  RAW_DAYS=0 keeps raw answers out of any database.
+#
 # If nothing was looked at for two days, nothing is removed: the clock may be wrong.
 # What was not taken in or not delivered yet stays, however old.
 # A run that is killed has removed some of that; the next one goes on.
@@ -82,6 +85,10 @@ if [ ${#dry_run[@]} -eq 0 ]; then
 	did "$n"
 elif [ "$n" -gt 0 ]; then
 	say "$n files in spool/ would be removed"
+fi
+if on_server; then
+	say "the database is a server's, and is not pruned from here: see \"Several machines\" in README.md"
+	exit "$status"
 fi
 code=0
 db-prune ${dry_run[@]+"${dry_run[@]}"} --raw-days "$(setting RAW_DAYS 30)" \

@@ -16,6 +16,10 @@
 # Not in the spool: sales, which the next sales.sh fetches again (of earlier days:
 # --mode backfill); the record of runs and of health checks since then.
 #
+# Where a server has the database, nothing there is put aside: what the backup and the
+# spool have is loaded into it, as db-load does, so that what is newer there stays.  Its
+# other machines have spools of their own: run this there, too.
+#
 # No other job runs meanwhile (75, and they try again).
 # Status: 0; 65 or 70 restored, but something of the spool was bad; 74 the backup is
 # damaged: name another; 75 somebody uses the database; 78 there is no backup.
@@ -75,9 +79,10 @@ choose() {
 unpack() {
 	local code=0
 	case $file in
-	*.gz) gzip -dc -- "$file" ;;
-	*) cat -- "$file" ;;
-	esac >"$work.db" || code=$?
+	*.ndjson.gz) gzip -dc -- "$file" | db-load -d "sqlite:$PWD/$work.db" --init ;;
+	*.gz) gzip -dc -- "$file" >"$work.db" ;;
+	*) cat -- "$file" >"$work.db" ;;
+	esac || code=$?
 	if [ "$code" -ne 0 ] || ! db-backup --check "$work.db" >"$work.json"; then
 		say "'$file' could not be unpacked, or is damaged; see restore.sh --list for others"
 		exit 74
@@ -111,6 +116,8 @@ passable() {
 # told if the notes say so, and in no other case.
 take_in() {
 	local looks code=0
+	# Nobody is at anything in it.
+	db-query leases | jq -c '{type, op: "delete", work, id}' | db-load
 	each track
 	each names
 	mapfile -t looks < <(since "$at" badges)
@@ -142,13 +149,15 @@ preview() {
 	echo "backup    $file, $(ago "$at") old, $(stat -c %s "$file") bytes"
 	jq -r '"          schema \(.schema_version), \(.bytes) bytes unpacked",
 		"          newest look \(.newest_look // "none"), change \(.newest_change // "none"), day of sales \(.newest_sales_day // "none")",
-		(.rows | to_entries[] | select(.value > 0 and (.key | IN("column_kinds", "marketplaces", "velocity_windows") | not))
+		(.rows | to_entries[] | select(.value > 0 and (.key | IN("column_kinds", "marketplaces", "velocity_windows", "claimable", "leases") | not))
 		| "          \(.value) \(.key)")' "$work.json"
 	echo "spool     since then: $(count badges) streams of looks, $(count notes) of what was told," \
 		"$(count track) calls of track.sh, $(count names) of names: taken in"
 	echo "lost      sales since then, until sales.sh fetches them again;" \
 		"the record of runs and health checks since then"
-	if [ ! -e "$db" ]; then
+	if on_server; then
+		echo "now       $db: all this would be loaded into it; what is newer there stays"
+	elif [ ! -e "$db" ]; then
 		echo "now       there is no $db"
 	elif db-backup --check "$db" >"$work.now" 2>"$work.said"; then
 		jq -r '"now       \(.file): sound, newest look \(.newest_look // "none"); it would be put aside, and kept"' "$work.now"
@@ -169,8 +178,13 @@ take_in
 DATABASE_URL=$url
 [ -n "$url" ] || unset DATABASE_URL
 code=0
-db-backup --restore "$work.db" || code=$?
-stages db-backup "$code"
+if on_server; then
+	(export DATABASE_URL=sqlite:$PWD/$work.db && copy_tables) | db-load || code=$(worst "${PIPESTATUS[@]}")
+	stages db-load "$code"
+else
+	db-backup --restore "$work.db" || code=$?
+	stages db-backup "$code"
+fi
 [ "$code" -eq 0 ] || exit "$code"
 say "restored from $file ($(ago "$at") old), and from spool/: $(count badges) streams of looks," \
 	"$(count notes) of what was told, $(count track) calls of track.sh"

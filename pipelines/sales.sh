@@ -14,6 +14,10 @@
 # killed.  At the end a report goes to ClickUp, and to Slack if something failed;
 # one that cannot be delivered is kept in spool/ and delivered by the next run.
 #
+# Several machines may run it at one database: each claims the requests that it is at
+# for as long as a run can take, and tells of these only.  If others are at all of
+# them, it ends with 75.
+#
 # Status: 0, also of --resume if nothing is due yet; 65 something was refused; 75 not
 # all done, the next run will; 76 Amazon answered nonsense; 77, 78 a credential or a
 # setting is wrong.
@@ -68,7 +72,7 @@ fi
 began=$SECONDS
 plan=spool/plan.$$
 status=0
-trap 'rm -f spool/*."$$"' EXIT
+trap 'rm -f spool/*."$$" "$plan.ours"' EXIT
 
 note() { # note STATUS: remember the worst
 	status=$(worst "$status" "$1")
@@ -118,6 +122,23 @@ tell_plan() {
 list_plan() {
 	jq -rc '[.marketplace, .date, .granularity, .status, .not_before // "now"] | @tsv' "$plan" |
 		awk -F '\t' '{ printf "%-3s %s  %-6s %-11s %s\n", $1, $2, $3, $4, $5 }'
+}
+
+# Keep of the plan what no other machine is at: false if that is nothing.  Others may
+# have planned the same at the same moment.
+claim() {
+	local market planned code=0
+	planned=$(wc -l <"$plan")
+	for market in $(jq -r .marketplace "$plan" | sort -u); do
+		db-query --claim open_requests marketplace="$market" --lease "$((timeout + 180))s" || code=$(worst "$code" $?)
+	done >"spool/claimed.$$"
+	stages db-query "$code"
+	note "$code"
+	jq -c --slurpfile claimed "spool/claimed.$$" \
+		'($claimed | map({key: .request_id, value: true}) | from_entries) as $ours | select($ours[.request_id])' \
+		"$plan" >"$plan.ours" || exit 74
+	mv "$plan.ours" "$plan"
+	[ -s "$plan" ] || [ "$planned" -eq 0 ] || [ "$code" -ne 0 ]
 }
 
 # fetch MARKETPLACE: all that the plan has of it.  What goes wrong is kept, for
@@ -276,7 +297,7 @@ if $show_plan; then
 	exit "$status"
 fi
 as_job sales sales "--timeout $((timeout + 60))" "${arguments[@]}"
-rm -f spool/{plan,facts,messages,report,said-??,status-??}.[0-9]* # of a run that was killed
+rm -f spool/{plan,claimed,facts,messages,report,said-??,status-??}.[0-9]* # of a run that was killed
 find spool -name 'preview.*' -mmin +60 -exec rm -f {} +
 make_plan
 if [ "$mode" = resume ] && [ -z "$(due)" ]; then
@@ -290,6 +311,12 @@ db-load <"$plan" || code=$?
 note "$code"
 [ "$mode" != backfill ] || [ ! -t 2 ] || say "$(tell_plan)"
 if [ "$code" -eq 0 ] || [ "$code" -eq 65 ]; then
+	claim || {
+		say "another machine is at all of it; try again later"
+		deliver_all
+		note 75
+		exit "$status"
+	}
 	fetch_all
 fi
 ! unfinished || note 75

@@ -30,8 +30,7 @@ trap 'rm -f "$facts" "$facts".{err,rows}' EXIT
 at=$(now)
 status=0
 problem=''
-database=$(setting DATABASE_URL amazon.db)
-database=${database#sqlite:}
+database=$(database)
 
 # ask TYPE NAME CONDITION...: rows, as records of that type; after one that fails
 # nothing more is asked.
@@ -108,16 +107,19 @@ files() { # files FOLDER NAME: how many
 folders() {
 	local dir newest free
 	dir=$(setting BACKUP_DIR backups)
-	newest=$({ find "$dir" -maxdepth 1 -name 'amazon-*.db.gz' -printf '%T@\n' 2>/dev/null || true; } | sort -n | tail -n 1)
+	newest=$({ find "$dir" -maxdepth 1 -name 'amazon-*.gz' -printf '%T@\n' 2>/dev/null || true; } | sort -n | tail -n 1)
 	free=$(df -PB1 . | awk 'NR == 2 { print $4 }')
 	put spool bytes "$(bytes spool)" reports "$(files spool 'report-*')" parts "$(files spool '*.part')"
-	put backups bytes "$(bytes "$dir")" files "$(files "$dir" 'amazon-*.db.gz')" newest "${newest:-null}"
+	put backups bytes "$(bytes "$dir")" files "$(files "$dir" 'amazon-*.gz')" newest "${newest:-null}"
 	put disk free "${free:-null}"
 	put limits per_day "$(setting SP_MAX_PER_DAY 96)"
 }
 
 sizes=$(folders)
-if [ -e "$database" ]; then
+if on_server; then
+	ask_database >"$facts"
+	put database file "$(text "$database")" bytes null problem "$(text "$problem")" >>"$facts"
+elif [ -e "$database" ]; then
 	ask_database >"$facts"
 	put database file "$(text "$database")" bytes "$(bytes "$database" "$database-wal")" problem "$(text "$problem")" >>"$facts"
 else

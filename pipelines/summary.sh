@@ -11,6 +11,9 @@
 # first, about the same time and with the same id; while Slack does not take it,
 # no other is begun.
 #
+# Of several machines at one database one does this: that which did it last, unless it
+# did not for 20 hours.  The others have nothing to do.
+#
 # Status: 0; 65 Slack will not take one; 75 try again later: Slack is not there, the
 # clock is before the last summary, or badges has to finish first; 77, 78 the token
 # or a setting is wrong or missing.
@@ -199,6 +202,17 @@ if $show; then
 	exit
 fi
 
+# my_turn: whether no other machine does this.
+my_turn() {
+	turn=$(db-query --claim turns turn=summary --lease 20h) || exit "$(worst $?)"
+	[ -n "$turn" ]
+}
+
+my_turn || {
+	say "another machine does this: $(db-query leases work=turn id=summary | jq -r '"\(.holder), until \(.leased_until)"')"
+	idle
+	exit 0
+}
 if [ -e "$notes" ]; then # of a run that was killed, and so perhaps cut short
 	keep_notes
 	[ "$status" -ne 65 ] || status=0

@@ -39,6 +39,7 @@ teardown() {
 }
 
 home() {
+	export SELLERPIPE_HOLDER=somebody # both: the one begins as a copy of the other
 	export SELLERPIPE_HOME=$BATS_TEST_TMPDIR/$1
 }
 

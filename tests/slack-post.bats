@@ -516,6 +516,35 @@ slack-post: stdin:3: Slack will not take it: $code"
 	assert_equal "$(asked | grep -c chat.postMessage)" 5
 }
 
+@test "a message that another run may have sent is looked for before it is posted" {
+	post < <(messages a)
+	run --separate-stderr slack-post < <(messages a b | jq -c '.maybe_sent = true'; messages c | jq -c '.maybe_sent = false')
+	assert_success
+	assert_equal "$stderr" ''
+	assert_equal "$(outcome)" $'["a","sent",0,null]\n["b","sent",1,null]\n["c","sent",1,null]'
+	assert_equal "$(jq -r 'select(.remote_id).remote_id' <<<"$output")" "$(control slack/messages | jq -r .ts)"
+	assert_equal "$(jq -c 'select(.type == "x").sent' <<<"$output")" $'"a"\n"b"\n"c"'
+	assert_equal "$(posted)" $'["C0TEST","a"]\n["C0TEST","b"]\n["C0TEST","c"]'
+	assert_equal "$(asked)" $'chat.postMessage\nconversations.history\nconversations.history\nchat.postMessage\nchat.postMessage'
+	assert_equal "$(requests slack | jq -c 'select(.method == "GET").query' | sort -u)" \
+		'{"channel":"C0TEST","limit":"100","include_all_metadata":"true"}'
+}
+
+@test "it is posted where the history may not be read; where it can only not be read now, 75" {
+	fails conversations.history "$(error missing_scope)"
+	post < <(messages a | jq -c '.maybe_sent = true')
+	assert_success
+	assert_equal "$(posted)" '["C0TEST","a"]'
+	fails conversations.history '{"fault":"status","code":503,"times":9}'
+	HTTP_TRIES=2 post < <(messages b | jq -c '.maybe_sent = true')
+	assert_equal "$status" 75
+	assert_output ''
+	assert_equal "$(posted)" '["C0TEST","a"]'
+	post < <(messages c | jq -c '.maybe_sent = 1')
+	assert_equal "$status" 65
+	assert_equal "$stderr" 'slack-post: stdin:1: maybe_sent is neither true nor false'
+}
+
 @test "a message that never arrives is posted three times and left for later: 75" {
 	fails chat.postMessage '{"fault":"ok"}' '{"fault":"status","code":500,"times":99}'
 	post < <(messages a b c)

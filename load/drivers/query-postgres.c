@@ -85,9 +85,35 @@ query(const struct query *q)
 }
 
 static void
+claim(const struct query *q, const struct claim *c)
+{
+	char *conditions = query_conditions(q);
+	char limit[ND_INT_SIZE], seconds[ND_INT_SIZE];
+	const char *values[] = {q->name, conditions,
+	    q->limit < 0 ? NULL : limit, seconds, c->holder, c->run};
+	struct json_slice records;
+	PGresult *r;
+
+	snprintf(limit, sizeof(limit), "%ld", q->limit);
+	snprintf(seconds, sizeof(seconds), "%ld", c->seconds);
+	r = PQexecParams(db,
+	    "SELECT db_claim($1, $2::json, $3::bigint, $4::bigint, $5, $6)", 6,
+	    NULL, values, NULL, NULL, 0);
+	check(r);
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		postgres_fail(db, r, "use");
+	records.s = PQgetvalue(r, 0, 0);
+	records.len = (size_t)PQgetlength(r, 0, 0);
+	nd_put(records);
+	PQclear(r);
+	free(conditions);
+}
+
+static void
 close_server(void)
 {
 	PQfinish(db);
 }
 
-const struct querier query_postgres = {open_server, list, query, close_server};
+const struct querier query_postgres = {
+    open_server, list, query, claim, close_server};

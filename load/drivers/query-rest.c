@@ -136,10 +136,34 @@ query_pages(const struct query *q)
 }
 
 static void
+claim(const struct query *q, const struct claim *c)
+{
+	struct rest_text body = {NULL, 0, 0};
+	struct rest_call call = {.path = "rpc/db_claim"};
+	struct json_slice answer;
+
+	put_query(&body, q);
+	if (q->limit < 0)
+		rest_puts(&body, ",\"lim\":null");
+	rest_puts(&body, ",\"seconds\":");
+	rest_put_int(&body, c->seconds);
+	rest_puts(&body, ",\"holder\":");
+	rest_put_string(&body, c->holder, strlen(c->holder));
+	rest_puts(&body, ",\"run\":");
+	rest_put_string(&body, c->run, strlen(c->run));
+	rest_puts(&body, "}");
+	call.body = body.s;
+	call.len = body.len;
+	ask(&call, &answer);
+	put_lines(answer);
+	free(body.s);
+}
+
+static void
 close_rest(void)
 {
 	rest_close();
 }
 
 const struct querier query_rest = {
-    open_rest, list_rest, query_pages, close_rest};
+    open_rest, list_rest, query_pages, claim, close_rest};

@@ -20,6 +20,17 @@ struct reading {
 	int n;
 };
 
+/* What a claim takes its rows as, for whom, and until when. */
+struct lease {
+	char *work, *id; /* id: an expression */
+	char now[24], until[24]; /* by the database's clock */
+	const struct claim *claim;
+	const struct query *wanted;
+};
+
+/* Parameters of a claim's statements, behind all conditions. */
+enum { WORK = 901, HOLDER, RUN, NOW, UNTIL, LIMIT };
+
 static sqlite3 *db;
 
 static void
@@ -319,31 +330,182 @@ free_reading(struct reading *q)
 	free(q->kinds);
 }
 
-static void
-query(const struct query *wanted)
+static struct reading
+look_at(const struct query *wanted)
 {
 	struct reading q = {.name = wanted->name};
-	sqlite3_stmt *stmt;
-	sqlite3_str *sql;
 
 	check_name(q.name);
 	q.rows = prepare(select_all(&q));
 	q.n = sqlite3_column_count(q.rows);
 	find_kinds(&q);
 	find_heads(&q);
+	return q;
+}
 
-	sql = select_all(&q);
+static void
+add_conditions(
+    const struct reading *q, sqlite3_str *sql, const struct query *wanted)
+{
 	for (size_t i = 0; i < wanted->n_conditions; i++)
-		add_condition(&q, sql, &wanted->conditions[i], (int)i + 1);
+		add_condition(q, sql, &wanted->conditions[i], (int)i + 1);
+}
+
+static void
+bind_conditions(
+    const struct reading *q, sqlite3_stmt *stmt, const struct query *wanted)
+{
+	for (size_t i = 0; i < wanted->n_conditions; i++)
+		bind(q, stmt, (int)i + 1, &wanted->conditions[i]);
+}
+
+static void
+query(const struct query *wanted)
+{
+	struct reading q = look_at(wanted);
+	sqlite3_str *sql = select_all(&q);
+	sqlite3_stmt *stmt;
+
+	add_conditions(&q, sql, wanted);
 	if (wanted->order != NULL)
 		add_order(&q, sql, wanted->order);
 	if (wanted->limit >= 0)
 		sqlite3_str_appendf(sql, " LIMIT %d", (int)wanted->limit);
 	stmt = prepare(sql);
-	for (size_t i = 0; i < wanted->n_conditions; i++)
-		bind(&q, stmt, (int)i + 1, &wanted->conditions[i]);
+	bind_conditions(&q, stmt, wanted);
 	put_rows(&q, stmt);
 	sqlite3_finalize(stmt);
+	free_reading(&q);
+}
+
+/* What the rows of a view are as work; exit if they are none. */
+static void
+find_work(const struct reading *q, struct lease *l)
+{
+	sqlite3_stmt *stmt = db_prepare(
+	    db, "SELECT work, columns FROM claimable WHERE name = ?1");
+	sqlite3_str *id = sqlite3_str_new(db);
+	const char *sign = "", *list;
+
+	sqlite3_bind_text(stmt, 1, q->name, -1, SQLITE_STATIC);
+	if (!db_step(db, stmt))
+		errx(EX_USAGE, "%s cannot be claimed; see 'db-query claimable'",
+		    q->name);
+	l->work =
+	    query_must(strdup((const char *)sqlite3_column_text(stmt, 0)));
+	list = (const char *)sqlite3_column_text(stmt, 1);
+	for (size_t len; *list != '\0'; list += len + (list[len] == ',')) {
+		len = strcspn(list, ",");
+		sqlite3_str_appendf(id, "%s\"%w\"", sign,
+		    sqlite3_column_name(q->rows, column(q, list, len)));
+		sign = " || ':' || ";
+	}
+	l->id = query_must(sqlite3_str_finish(id));
+	sqlite3_finalize(stmt);
+}
+
+/* Run a statement with those of the parameters that it has. */
+static void
+run(const struct lease *l, sqlite3_stmt *stmt)
+{
+	const char *const texts[] = {
+	    l->work, l->claim->holder, l->claim->run, l->now, l->until};
+
+	for (int i = WORK; i < LIMIT; i++)
+		if (i <= sqlite3_bind_parameter_count(stmt))
+			sqlite3_bind_text(
+			    stmt, i, texts[i - WORK], -1, SQLITE_STATIC);
+	if (LIMIT <= sqlite3_bind_parameter_count(stmt))
+		sqlite3_bind_int64(stmt, LIMIT, l->wanted->limit);
+	while (db_step(db, stmt))
+		continue;
+	sqlite3_finalize(stmt);
+}
+
+static void
+read_clock(struct lease *l)
+{
+	sqlite3_stmt *stmt = db_prepare(db,
+	    "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), "
+	    "strftime('%Y-%m-%dT%H:%M:%SZ', 'now', ?1 || ' seconds')");
+
+	sqlite3_bind_int64(stmt, 1, l->claim->seconds);
+	db_step(db, stmt);
+	snprintf(l->now, sizeof(l->now), "%s", sqlite3_column_text(stmt, 0));
+	snprintf(
+	    l->until, sizeof(l->until), "%s", sqlite3_column_text(stmt, 1));
+	sqlite3_finalize(stmt);
+}
+
+/* Leases that are over, of work that is done. */
+static void
+forget(const struct lease *l)
+{
+	sqlite3_str *sql = sqlite3_str_new(db);
+
+	sqlite3_str_appendf(sql,
+	    "DELETE FROM leases WHERE work = ?901 AND leased_until < ?904 "
+	    "AND id NOT IN (SELECT %s FROM \"%w\")",
+	    l->id, l->wanted->name);
+	run(l, prepare(sql));
+}
+
+/* Put those that are free into the table `claimed`, in the view's order. */
+static void
+take(const struct reading *q, const struct lease *l)
+{
+	sqlite3_str *sql = sqlite3_str_new(db);
+	sqlite3_stmt *stmt;
+
+	sqlite3_str_appendf(sql,
+	    "CREATE TEMP TABLE claimed AS SELECT *, %s AS \" id\" FROM \"%w\"",
+	    l->id, q->name);
+	add_conditions(q, sql, l->wanted);
+	sqlite3_str_appendf(sql,
+	    " %s (%s) NOT IN (SELECT id FROM leases WHERE work = ?901 "
+	    "AND leased_until >= ?904 AND (holder <> ?902 OR run_id = ?903))",
+	    l->wanted->n_conditions == 0 ? "WHERE" : "AND", l->id);
+	stmt = prepare(sql);
+	bind_conditions(q, stmt, l->wanted);
+	run(l, stmt);
+	run(l,
+	    db_prepare(db,
+		"DELETE FROM claimed WHERE \" id\" NOT IN (SELECT \" id\" "
+		"FROM claimed GROUP BY 1 ORDER BY min(rowid) LIMIT ?906)"));
+}
+
+static void
+lease(const struct lease *l)
+{
+	run(l,
+	    db_prepare(db,
+		"INSERT INTO leases SELECT DISTINCT ?901, \" id\", ?902, "
+		"?903, ?904, ?905 FROM claimed WHERE true "
+		"ON CONFLICT (work, id) DO UPDATE SET "
+		"holder = excluded.holder, run_id = excluded.run_id, "
+		"claimed_at = excluded.claimed_at, "
+		"leased_until = excluded.leased_until"));
+}
+
+static void
+claim(const struct query *wanted, const struct claim *c)
+{
+	struct reading q = look_at(wanted);
+	struct lease l = {.claim = c, .wanted = wanted};
+	sqlite3_stmt *stmt;
+
+	find_work(&q, &l);
+	db_exec(db, "BEGIN IMMEDIATE");
+	read_clock(&l);
+	forget(&l);
+	take(&q, &l);
+	lease(&l);
+	db_exec(db, "COMMIT");
+	stmt = db_prepare(db, "SELECT * FROM claimed ORDER BY rowid");
+	put_rows(&q, stmt);
+	sqlite3_finalize(stmt);
+	free(l.work);
+	sqlite3_free(l.id);
 	free_reading(&q);
 }
 
@@ -359,4 +521,5 @@ close_file(void)
 	db_close(db);
 }
 
-const struct querier query_sqlite = {open_file, list_names, query, close_file};
+const struct querier query_sqlite = {
+    open_file, list_names, query, claim, close_file};

@@ -23,11 +23,23 @@ struct query {
 	long limit; /* at most so many rows; -1: all */
 };
 
+/* Who claims, and for how long; texts are not NULL. */
+struct claim {
+	const char *holder, *run;
+	long seconds;
+};
+
 /* A name or a column that is not there ends the program with 64. */
 struct querier {
 	void (*open)(const char *url);
 	void (*list)(void); /* write a `names` record for each table and view */
 	void (*query)(const struct query *); /* write the rows */
+
+	/* Of the view, take the rows that are free by its `leases`, lease them
+	 * all in one transaction, and write them once that is done.  A limit is
+	 * one of pieces of work, which can have several rows.  A view that is
+	 * not `claimable` ends the program with 64. */
+	void (*claim)(const struct query *, const struct claim *);
 	void (*close)(void);
 };
 

@@ -1,4 +1,5 @@
 #include <err.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -21,6 +22,19 @@ user_part(const char *url, size_t *len)
 	return p;
 }
 
+/* Whether there is a driver for it.  What has no :// is a file. */
+static bool
+is_known(const char *url)
+{
+	static const char *const begin[] = {
+	    "sqlite:", "postgresql://", "postgres://", "https://", "http://"};
+
+	for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++)
+		if (strncmp(url, begin[i], strlen(begin[i])) == 0)
+			return true;
+	return strstr(url, "://") == NULL;
+}
+
 const char *
 url_given(const char *option)
 {
@@ -41,5 +55,9 @@ url_given(const char *option)
 		errx(EX_CONFIG,
 		    "the database's URL has more than one '@': write those of "
 		    "the password as %%40");
+	if (!is_known(url))
+		errx(EX_CONFIG,
+		    "there is no driver for the database's URL: use "
+		    "sqlite:FILE, postgresql://... or https://...");
 	return url;
 }

@@ -411,84 +411,95 @@ BEGIN
 END
 $$;
 
--- The query for the rows of a table or a view, each as a record.  conditions:
--- [{"column":"asin","sign":"=","value":"B00TEST001"}], a value null being none;
--- ord: columns to sort by, each with - before it: downwards.  A table is sorted by
--- its key, a view as it is made.  after: values of the key of a table, to go on
--- after them.
-CREATE OR REPLACE FUNCTION db_query_sql(name text, conditions json, ord text[],
-	lim bigint, skip bigint, after text[])
-RETURNS text
+-- A table or a view of ours, or an error.
+CREATE OR REPLACE FUNCTION db_relation(name text) RETURNS oid
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	rel oid := (SELECT c.oid FROM pg_class c
 		WHERE c.relnamespace = current_schema()::regnamespace
 			AND c.relname = name AND c.relkind IN ('r', 'p', 'v')
 			AND NOT c.relispartition);
-	key text[] := db_key(rel);
-	outputs text;
-	filter text[];
-	sorted text[];
-	c record;
 BEGIN
 	IF rel IS NULL THEN
 		RAISE SQLSTATE 'SP064' USING MESSAGE = format(
 			'no table or view ''%s''; see ''db-query --list''', name);
 	END IF;
-	SELECT CASE WHEN min(attname) FILTER (WHERE attnum = 1) = 'type' THEN ''
-			ELSE format('%L AS type, ', name) END
-		|| string_agg(CASE atttypid
+	RETURN rel;
+END
+$$;
+
+-- A column as it is compared and sorted by; an error if there is none.
+CREATE OR REPLACE FUNCTION db_column(name text, col text) RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	type regtype := (SELECT atttypid FROM pg_attribute
+		WHERE attrelid = db_relation(name) AND attnum > 0
+			AND NOT attisdropped AND attname = col);
+BEGIN
+	IF type IS NULL THEN
+		RAISE SQLSTATE 'SP064' USING MESSAGE = format(
+			'%s has no column ''%s''', name, col);
+	END IF;
+	RETURN quote_ident(col) || CASE type WHEN 'json'::regtype THEN '::text' ELSE '' END;
+END
+$$;
+
+-- SQL for the rows that conditions are true of:
+-- [{"column":"asin","sign":"=","value":"B00TEST001"}], a value null being none.
+CREATE OR REPLACE FUNCTION db_rows(name text, conditions json) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT format('SELECT * FROM %I', name) || coalesce(' WHERE ' || string_agg(
+		format('%s %s %L', db_column(name, "column"),
+			CASE WHEN sign = '=' AND value IS NULL THEN 'IS'
+				WHEN sign = '!=' AND value IS NULL THEN 'IS NOT'
+				WHEN sign = '!=' THEN 'IS DISTINCT FROM'
+				WHEN sign IN ('=', '<', '<=', '>', '>=') THEN sign END,
+			value), ' AND '), '')
+	FROM json_to_recordset(conditions) c ("column" text, sign text, value text)
+$$;
+
+-- SQL for rows of a table or a view, which other SQL gives, as records.
+CREATE OR REPLACE FUNCTION db_records(name text, source text) RETURNS text
+LANGUAGE sql STABLE AS $$
+	SELECT format('SELECT row_to_json(r)::text FROM (SELECT %s%s FROM (%s) q) r',
+		CASE WHEN bool_or(attname = 'type' AND attnum = 1) THEN ''
+			ELSE format('%L AS type, ', name) END,
+		string_agg(CASE atttypid
 			WHEN 'timestamptz'::regtype THEN format('db_utc(q.%I) AS %1$I', attname)
-			-- or it would end the record
+			-- a newline would end the record
 			WHEN 'json'::regtype THEN format(
 				'replace(q.%I::text, E''\n'', '' '')::json AS %1$I', attname)
-			ELSE format('q.%I', attname) END, ', ' ORDER BY attnum)
-	INTO outputs
-	FROM pg_attribute WHERE attrelid = rel AND attnum > 0 AND NOT attisdropped;
-	FOR c IN SELECT w.*, a.atttypid::regtype::text AS type, a.attname,
-			CASE WHEN a.atttypid = 'json'::regtype THEN '::text' ELSE '' END AS cast
-		FROM json_to_recordset(conditions) w ("column" text, sign text, value text)
-		LEFT JOIN pg_attribute a ON a.attrelid = rel AND a.attnum > 0
-			AND NOT a.attisdropped AND a.attname = w.column
-	LOOP
-		IF c.attname IS NULL THEN
-			RAISE SQLSTATE 'SP064' USING MESSAGE = format(
-				'%s has no column ''%s''', name, c.column);
-		END IF;
-		filter := filter || format('%I%s %s %L', c.column, c.cast,
-			CASE WHEN c.sign = '=' AND c.value IS NULL THEN 'IS'
-				WHEN c.sign = '!=' AND c.value IS NULL THEN 'IS NOT'
-				WHEN c.sign = '!=' THEN 'IS DISTINCT FROM'
-				WHEN c.sign IN ('=', '<', '<=', '>', '>=') THEN c.sign END,
-			c.value);
-	END LOOP;
-	FOR c IN SELECT ltrim(o, '-') AS "column", left(o, 1) = '-' AS down, a.attname,
-			CASE WHEN a.attnotnull THEN '' WHEN left(o, 1) = '-' THEN ' NULLS LAST'
-				ELSE ' NULLS FIRST' END AS nulls,
-			CASE WHEN a.atttypid = 'json'::regtype THEN '::text' ELSE '' END AS cast
-		FROM unnest(coalesce(ord, key)) WITH ORDINALITY x (o, place)
-		LEFT JOIN pg_attribute a ON a.attrelid = rel AND a.attnum > 0
-			AND NOT a.attisdropped AND a.attname = ltrim(o, '-')
-		ORDER BY x.place
-	LOOP
-		IF c.attname IS NULL THEN
-			RAISE SQLSTATE 'SP064' USING MESSAGE = format(
-				'%s has no column ''%s''', name, c.column);
-		END IF;
-		sorted := sorted || (format('%I%s', c.column, c.cast)
-			|| CASE WHEN c.down THEN ' DESC' ELSE '' END || c.nulls);
-	END LOOP;
+			ELSE format('q.%I', attname) END, ', ' ORDER BY attnum),
+		source)
+	FROM pg_attribute
+	WHERE attrelid = db_relation(name) AND attnum > 0 AND NOT attisdropped
+$$;
+
+-- The query for the rows of a table or a view, each as a record.  ord: columns to
+-- sort by, each with - before it: downwards.  Without it a table is sorted by its
+-- key, a view as it is made.  after: values of the key of a table, to go on after.
+CREATE OR REPLACE FUNCTION db_query_sql(name text, conditions json, ord text[],
+	lim bigint, skip bigint, after text[])
+RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	rel oid := db_relation(name);
+	key text[] := db_key(rel);
+	keys text := (SELECT string_agg(quote_ident(k), ', ') FROM unnest(key) k);
+	-- NULL comes before all values.
+	sorted text := (SELECT string_agg(db_column(name, ltrim(o, '-'))
+			|| CASE WHEN left(o, 1) = '-' THEN ' DESC NULLS LAST'
+				ELSE ' NULLS FIRST' END, ', ' ORDER BY place)
+		FROM unnest(ord) WITH ORDINALITY x (o, place));
+	source text := db_rows(name, conditions);
+BEGIN
 	IF after IS NOT NULL THEN
-		filter := filter || format('(%s) > (%s)',
-			(SELECT string_agg(format('%I', k), ', ') FROM unnest(key) k),
-			(SELECT string_agg(format('%L', a), ', ') FROM unnest(after) a));
+		source := format('SELECT * FROM (%s) w WHERE (%s) > (%s)', source, keys,
+			(SELECT string_agg(quote_literal(a), ', ' ORDER BY place)
+				FROM unnest(after) WITH ORDINALITY x (a, place)));
 	END IF;
-	RETURN format('SELECT row_to_json(r)::text FROM (SELECT %s FROM '
-		'(SELECT * FROM %I', outputs, name)
-		|| coalesce(' WHERE ' || array_to_string(filter, ' AND '), '')
-		|| coalesce(' ORDER BY ' || array_to_string(sorted, ', '), '')
-		|| coalesce(' LIMIT ' || lim, '') || coalesce(' OFFSET ' || skip, '')
-		|| ') q) r';
+	RETURN db_records(name, source || coalesce(' ORDER BY ' || coalesce(sorted, keys), '')
+		|| coalesce(' LIMIT ' || lim, '') || coalesce(' OFFSET ' || skip, ''));
 END
 $$;
 
@@ -546,4 +557,62 @@ LANGUAGE sql STABLE AS $$
 			AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
 			AND c.relname <> 'sellerpipe_schema'
 		ORDER BY kind, name) n
+$$;
+
+-- Take those rows of a view that nobody has a live lease on, in its order, of at most
+-- lim pieces of work; lease them to a run of a holder for so many seconds; and give
+-- them as records, a line each.  What somebody else is taking at this moment is left
+-- to them.
+CREATE OR REPLACE FUNCTION db_claim(name text, conditions json, lim bigint,
+	seconds bigint, holder text, run text)
+RETURNS text
+LANGUAGE plpgsql SET jit = off AS $$
+DECLARE
+	now timestamptz := date_trunc('second', clock_timestamp());
+	never CONSTANT timestamptz := '1970-01-01T00:00:00Z';
+	kind claimable;
+	id text; -- SQL
+	source text := db_rows(name, conditions);
+	taken text[];
+	records text;
+BEGIN
+	PERFORM db_relation(name);
+	SELECT * INTO kind FROM claimable c WHERE c.name = db_claim.name;
+	IF NOT FOUND THEN
+		RAISE SQLSTATE 'SP064' USING MESSAGE = format(
+			'%s cannot be claimed; see ''db-query claimable''', name);
+	END IF;
+	id := (SELECT string_agg(format('%I', c), ' || '':'' || ' ORDER BY place)
+		FROM string_to_table(kind.columns, ',') WITH ORDINALITY x (c, place));
+
+	-- Leases that are over, of work that is done.
+	EXECUTE format('DELETE FROM leases WHERE work = $1 AND id IN ('
+			'SELECT l.id FROM leases l WHERE l.work = $1 '
+			'AND l.leased_until < $2 AND l.id NOT IN (SELECT %s FROM %I) '
+			'FOR UPDATE SKIP LOCKED) AND work = $1', id, name)
+		USING kind.work, now;
+	-- Only rows that are there can be locked.
+	EXECUTE format('INSERT INTO leases SELECT DISTINCT $1, %s, '''', '''', $2, $2 '
+			'FROM (%s) v WHERE NOT EXISTS (SELECT FROM leases l '
+			'WHERE l.work = $1 AND l.id = %1$s) ORDER BY 2 '
+			'ON CONFLICT DO NOTHING', id, source)
+		USING kind.work, never;
+	EXECUTE format('WITH free AS (SELECT l.id FROM '
+			'(SELECT id, min(place) AS place FROM (SELECT %s AS id, '
+				'row_number() OVER () AS place FROM (%s) v) p GROUP BY id) c '
+			'JOIN leases l ON l.work = $1 AND l.id = c.id '
+			'WHERE l.leased_until < $2 OR l.holder = $4 AND l.run_id <> $5 '
+			'ORDER BY c.place LIMIT $6 FOR UPDATE OF l SKIP LOCKED), '
+		'mine AS (UPDATE leases l SET claimed_at = $2, leased_until = $3, '
+			'holder = $4, run_id = $5 FROM free '
+			'WHERE l.work = $1 AND l.id = free.id RETURNING l.id) '
+		'SELECT array_agg(id) FROM mine', id, source)
+	INTO taken
+	USING kind.work, now, now + make_interval(secs => seconds), holder, run, lim;
+	EXECUTE format('SELECT string_agg(r || E''\n'', '''') FROM (%s) x (r)',
+		db_records(name, format('SELECT * FROM (%s) v WHERE %s = ANY (%L::text[])',
+			source, id, coalesce(taken, '{}'))))
+	INTO records;
+	RETURN coalesce(records, '');
+END
 $$;
