@@ -256,7 +256,7 @@ dump() {
 	run sed 's/column .*/COLUMN/' said
 	assert_output "db-load: stdin:4: tracked_asins: new row for relation \"tracked_asins\" violates check constraint \"tracked_asins_marketplace_check\"
 db-load: stdin:6: COLUMN
-db-load: stdin:10: rank_history: new row for relation \"rank_history_2026_01\" violates check constraint \"rank_history_rank_check\"
+db-load: stdin:10: rank_history: new row for relation \"rank_history\" violates check constraint \"rank_history_rank_check\"
 db-load: stdin:11: rank_history: no partition of relation \"rank_history\" found for row
 db-load: stdin:12: rank_history: 'changed_at' is not a time"
 	run -0 sql 'SELECT (SELECT count(*) FROM rank_history), (SELECT count(*) FROM tracked_asins)'
@@ -401,7 +401,6 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 		categories name=Kettles
 		notifications 'error!=x' --order notification_id
 		changes_to_tell
-		unnamed_categories marketplace=US
 		watchlist due=true --order asin --limit 5
 	!
 }
@@ -462,10 +461,11 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 	by_proxy
 	# Each once it has been answered in part, once before it was there in full.
 	printf '%s\n' 'on /rpc/db_load down 5' 'on /rpc/db_load up 9000' 'on /rpc/db_load down 100' pass >proxy.faults
-	run --separate-stderr db-load < <(head -n 200 in)
-	assert_equal "$status $stderr" 0
-	run -0 grep -c 'trying again in' <<<"$stderr"
-	assert_output 3
+	run -0 --separate-stderr db-load < <(head -n 200 in)
+	assert_output ''
+	assert_regex "$stderr" 'trying again in'
+	run -0 cat proxy.faults
+	assert_output ''
 	printf '%s\n' 'on /rpc/db_load down 20' >proxy.faults
 	run -0 db-load < <(tail -n 200 in)
 	DATABASE_URL=sqlite:lite.db db-load <in
@@ -569,4 +569,26 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 	run -76 db-load </dev/null
 	answers /rpc/db_load 200 '[{"n":2,"table":"rank_history","error":"x"}]'
 	run -76 db-load < <(ranks 1 1)
+}
+
+### Claims
+
+@test "a claim leases rows, also where its answer is lost: the same holder's next run has them" {
+	for i in {1..5}; do
+		echo "{\"type\":\"tracked_asins\",\"marketplace\":\"US\",\"asin\":\"B00TEST00$i\"}"
+	done | db-load
+	run -0 jq -r .asin <(SELLERPIPE_RUN=one db-query --claim due_asins --limit 2 --holder here)
+	assert_output 'B00TEST001
+B00TEST002'
+	by_proxy
+	echo 'on /rpc/db_claim down 90' >proxy.faults
+	SELLERPIPE_RUN=one run -75 --separate-stderr db-query --claim due_asins --limit 2 --holder here
+	assert_output ''
+	run -0 jq -r .asin <(SELLERPIPE_RUN=one db-query --claim due_asins --holder here)
+	assert_output B00TEST005
+	run -0 jq -r .asin <(SELLERPIPE_RUN=other db-query --claim due_asins --holder there)
+	assert_output ''
+	run -0 jq -r .asin <(SELLERPIPE_RUN=two db-query --claim due_asins --holder here)
+	assert_equal "${#lines[@]}" 5
+	fails 64 "db-query: runs cannot be claimed; see 'db-query claimable'" db-query --claim runs
 }

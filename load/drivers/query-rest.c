@@ -139,7 +139,9 @@ static void
 claim(const struct query *q, const struct claim *c)
 {
 	struct rest_text body = {NULL, 0, 0};
-	struct rest_call call = {.path = "rpc/db_claim"};
+	/* What was leased by a call whose answer was lost, the next run gets.
+	 */
+	struct rest_call call = {.path = "rpc/db_claim", .once = true};
 	struct json_slice answer;
 
 	put_query(&body, q);
@@ -152,6 +154,7 @@ claim(const struct query *q, const struct claim *c)
 	rest_puts(&body, ",\"run\":");
 	rest_put_string(&body, c->run, strlen(c->run));
 	rest_puts(&body, "}");
+	check_text(&body);
 	call.body = body.s;
 	call.len = body.len;
 	ask(&call, &answer);
