@@ -71,8 +71,8 @@ ranks() {
 # dump: every row of every table, in an order of its own
 dump() {
 	local table
-	for table in $(db-query "$@" --list | jq -r 'select(.kind == "table").name'); do
-		[ "$table" = column_kinds ] || db-query "$@" "$table"
+	for table in $(db-query --list | jq -r 'select(.kind == "table").name'); do
+		[ "$table" = column_kinds ] || db-query "$table"
 	done | sort
 }
 
@@ -203,7 +203,8 @@ dump() {
 	db-query --list | jq -r .name >names
 	for role in anon authenticated; do
 		key=$(jwt $role)
-		run -0 curl -sS $(sed "s,^,$rest_url/," names) -w '\n' -H "Authorization: Bearer $key"
+		mapfile -t urls < <(sed "s,^,$rest_url/," names)
+		run -0 curl -sS "${urls[@]}" -w '\n' -H "Authorization: Bearer $key"
 		assert_equal "$(grep -c '"code":"42501"' <<<"$output")" "$(wc -l <names)"
 		for call in 'db_tables {}' 'db_list {}' 'db_query {"name":"runs"}' 'make_partitions {}'; do
 			run -0 curl -sS "$rest_url/rpc/${call% *}" -H "Authorization: Bearer $key" \
@@ -504,9 +505,9 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 @test "each error has its status, by its code before all else" {
 	by_proxy
 	export HTTP_TRIES=2
-	local none='' key='; is SUPABASE_KEY the secret key of this project?'
-	local init="; 'db-load --init -d URL >schema.sql' writes what to paste into the project's SQL editor"
-	local full='; Supabase lets nobody write where the disk is full'
+	# shellcheck disable=SC2034 # they are named below
+	local none='' key='; is SUPABASE_KEY the secret key of this project?' full='; Supabase lets nobody write where the disk is full' \
+		init="; 'db-load --init -d URL >schema.sql' writes what to paste into the project's SQL editor"
 	while read -r status http code hint; do
 		rm -f proxy.faults
 		for _ in 1 2; do
