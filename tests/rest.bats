@@ -32,6 +32,7 @@ setup() {
 }
 
 teardown() {
+	stop_sim
 	stop_proxy
 	stop_postgrest
 }
@@ -570,6 +571,36 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 	run -76 db-load </dev/null
 	answers /rpc/db_load 200 '[{"n":2,"table":"rank_history","error":"x"}]'
 	run -76 db-load < <(ranks 1 1)
+}
+
+### All of it
+
+@test "the badge job runs on it as it is, and everything can be moved from there and back" {
+	start_sim
+	export SUPABASE_KEY SELLERPIPE_HOME=$PWD
+	track.sh add B0SIM00001 B0SIM00002 B0SIM00003
+	run -0 badges.sh
+	assert_output ''
+	run -0 db-query current_badges
+	assert_equal "${#lines[@]}" 2
+	run -0 status.sh
+	assert_line --regexp '0 of 3 ASINs due now'
+	dump >there
+	[ "$(wc -l <there)" -gt 20 ]
+	for table in $(db-query --list | jq -r 'select(.kind == "table").name'); do
+		db-query "$table" | db-load -d sqlite:lite.db
+	done
+	DATABASE_URL=sqlite:lite.db dump | jq -c . >lite
+	diff <(jq -c . there) lite
+	new_database --like "$ready"
+	stop_postgrest
+	start_postgrest
+	DATABASE_URL=$rest_url
+	for table in $(db-query --list | jq -r 'select(.kind == "table").name'); do
+		db-query -d sqlite:lite.db "$table" | db-load
+	done
+	dump >back
+	diff there back
 }
 
 ### Claims
