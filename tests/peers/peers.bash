@@ -7,9 +7,9 @@
 # where_postgres: the folder of its programs; 1 if it is not here.
 where_postgres() {
 	local at
-	at=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb /usr/libexec/postgresql*/initdb \
+	at=$(shopt -s nullglob; printf '%s\n' /usr/lib/postgresql/*/bin/initdb /usr/libexec/postgresql*/initdb \
 		/opt/homebrew/opt/postgresql@*/bin/initdb /usr/local/opt/postgresql@*/bin/initdb | sort -V | tail -n 1)
-	[ -x "$at" ] || at=$(type -P initdb) || return
+	[ -n "$at" ] || at=$(type -P initdb) || return
 	dirname "$at"
 }
 
