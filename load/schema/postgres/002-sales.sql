@@ -430,10 +430,12 @@ WITH days AS MATERIALIZED (
 		ON w.days <= m.whole AND m.whole >= 7 AND w.weight > 0
 	GROUP BY m.marketplace, m.as_of, m.whole, m.missing_days
 ), spans AS MATERIALIZED (
-	SELECT m.*, (SELECT sum(d.provisional::int) FROM days d
-			WHERE d.marketplace = m.marketplace AND d.age >= 0
-				AND d.age < m.days_used) AS provisional_days
-	FROM weighted m
+	SELECT m.marketplace, m.as_of, m.whole, m.missing_days, m.days_used,
+		m.weight, sum(d.provisional::int) AS provisional_days
+	FROM weighted m LEFT JOIN days d ON d.marketplace = m.marketplace
+		AND d.age >= 0 AND d.age < m.days_used
+	GROUP BY m.marketplace, m.as_of, m.whole, m.missing_days, m.days_used,
+		m.weight
 ), shares AS MATERIALIZED ( -- what a piece that was sold on a day adds
 	SELECT s.marketplace, d.date, d.age, d.age < s.days_used AS used,
 		(SELECT sum(w.weight / w.days) FROM velocity_windows w
