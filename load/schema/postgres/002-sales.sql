@@ -174,11 +174,12 @@ CREATE TABLE sales_restatements (
 );
 
 -- The columns of which two rows of a table say something else, and what; of
--- numbers with a fraction as SQLite writes them, which is never without a point.
+-- numbers with a fraction as SQLite writes them: to 15 digits, and with a point.
 CREATE FUNCTION restated_columns(relation oid, old_row json, new_row json)
-RETURNS TABLE (name text, was json, is_now json) LANGUAGE sql STABLE AS $$
+RETURNS TABLE (name text, was json, is_now json) LANGUAGE sql STABLE
+SET extra_float_digits = 0 AS $$
 	WITH both_rows AS (
-		SELECT a.attname, o.value::text AS was, n.value::text AS is_now,
+		SELECT a.attname, o.value AS was, n.value AS is_now,
 			a.atttypid = 'double precision'::regtype AS real
 		FROM json_each(old_row) o
 		JOIN json_each(new_row) n ON n.key = o.key
@@ -187,12 +188,14 @@ RETURNS TABLE (name text, was json, is_now json) LANGUAGE sql STABLE AS $$
 				'fetched_at')
 			AND n.value::text <> o.value::text
 	)
-	SELECT attname, nullif(CASE WHEN real
-			THEN regexp_replace(was, '^(-?\d+)(e.*)?$', '\1.0\2')
-			ELSE was END, 'null')::json,
-		nullif(CASE WHEN real
-			THEN regexp_replace(is_now, '^(-?\d+)(e.*)?$', '\1.0\2')
-			ELSE is_now END, 'null')::json
+	SELECT attname, CASE WHEN real THEN regexp_replace(
+				(was #>> '{}')::double precision::text,
+				'^(-?\d+)(e.*)?$', '\1.0\2')
+			ELSE nullif(was::text, 'null') END::json,
+		CASE WHEN real THEN regexp_replace(
+				(is_now #>> '{}')::double precision::text,
+				'^(-?\d+)(e.*)?$', '\1.0\2')
+			ELSE nullif(is_now::text, 'null') END::json
 	FROM both_rows
 $$;
 
