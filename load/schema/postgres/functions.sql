@@ -325,13 +325,13 @@ DECLARE
 	errors text[];
 	fresh boolean;
 	must_check boolean := again; -- of those of the same row, not all are tried
-	checked boolean := op = 'delete';
+	checked boolean := op <> 'upsert'; -- what is only to update need not be whole
 	partitioned boolean := false;
 BEGIN
 	IF db_statement(tab, op, cols, source) IS NULL THEN
 		RETURN; -- an update of nothing
 	END IF;
-	IF again AND db_last(tab, cols, source) IS NULL THEN
+	IF again AND (op <> 'upsert' OR db_last(tab, cols, source) IS NULL) THEN
 		RETURN QUERY SELECT * FROM db_merge_each(tab, op, cols, source, lines);
 		RETURN;
 	END IF;
