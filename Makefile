@@ -19,6 +19,9 @@ CFLAGS = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 override CFLAGS += -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 \
 	-Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wundef \
 	-Wpointer-arith -Wcast-qual
+PG_CONFIG  = pg_config
+PG_INCLUDE := $(shell $(PG_CONFIG) --includedir 2>/dev/null || echo /usr/include)
+PG_LIB     := $(shell $(PG_CONFIG) --libdir 2>/dev/null || echo /usr/lib)
 override CPPFLAGS += -I. -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 \
 	-DSELLERPIPE_VERSION='"$(VERSION)"' -MMD -MP
 
@@ -33,8 +36,14 @@ $(NOTIFY): lib/note.o
 notify/slack-post: LDLIBS += -ljson-c
 $(LOAD): lib/db.o lib/copy.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
-load/db-load: load/drivers/load-sqlite.o
-load/db-query: load/drivers/query-sqlite.o
+load/db-load load/db-query: load/drivers/postgres.o load/drivers/schema.o load/drivers/url.o
+load/db-load load/db-query: load/drivers/rest.o lib/http.o
+load/db-load: load/drivers/load-sqlite.o load/drivers/load-postgres.o load/drivers/batch.o
+load/db-load: load/drivers/load-rest.o
+load/db-query: load/drivers/query-sqlite.o load/drivers/query-postgres.o load/drivers/question.o
+load/db-query: load/drivers/query-rest.o
+load/db-load load/db-query: LDLIBS += -L$(PG_LIB) -lpq -lcurl -ljson-c
+load/drivers/%.o: override CPPFLAGS += -I$(PG_INCLUDE)
 fetch/keepa-fetch: lib/split.o
 fetch/sp-fetch: lib/spapi.o
 fetch/sp-fetch transform/sp-split: lib/report.o lib/gunzip.o lib/split.o lib/market.o
@@ -45,8 +54,13 @@ fetch/keepa-fetch transform/keepa-flatten: LDLIBS += -lm
 transform/sales-flatten: lib/market.o
 
 # The schema as the .sql files say it, a C string a line.
+POSTGRES = load/schema/postgres
 lib/schema.c: load/schema/embed.awk load/schema/sqlite/*.sql
-	awk -f load/schema/embed.awk load/schema/sqlite/*.sql >$@.tmp
+	awk -v name=db_migrations -f load/schema/embed.awk load/schema/sqlite/*.sql >$@.tmp
+	mv $@.tmp $@
+load/drivers/schema.c: load/schema/embed.awk $(POSTGRES)/*.sql
+	awk -v name=postgres_migrations -f load/schema/embed.awk $(POSTGRES)/0*.sql >$@.tmp
+	awk -v name=postgres_always -f load/schema/embed.awk $(POSTGRES)/functions.sql $(POSTGRES)/grants.sql >>$@.tmp
 	mv $@.tmp $@
 
 # All tests; FILES="tests/x.bats" for some.
@@ -139,7 +153,7 @@ check-deb:
 	tests/deb.sh
 
 clean:
-	rm -f $(PROGS) */*.o */*.d load/drivers/*.o load/drivers/*.d lib/schema.c tests/fuzz/*-fuzz *.deb
+	rm -f $(PROGS) */*.o */*.d load/drivers/*.o load/drivers/*.d lib/schema.c load/drivers/schema.c tests/fuzz/*-fuzz *.deb
 	rm -rf build
 
 -include $(wildcard */*.d load/drivers/*.d)

@@ -117,8 +117,8 @@ ask(sqlite3 *db, const char *sql)
 	return n;
 }
 
-static void
-apply(sqlite3 *db, const struct db_migration *m)
+char *
+db_text(const struct db_migration *m)
 {
 	size_t len = 0, cap = 1;
 	char *sql;
@@ -132,6 +132,14 @@ apply(sqlite3 *db, const struct db_migration *m)
 		len += strlen(*line);
 	}
 	sql[len] = '\0';
+	return sql;
+}
+
+static void
+apply(sqlite3 *db, const struct db_migration *m)
+{
+	char *sql = db_text(m);
+
 	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		db_fail(db, "make the tables of");
 	free(sql);

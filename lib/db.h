@@ -18,6 +18,9 @@ struct db_migration {
 
 extern const struct db_migration db_migrations[]; /* ends with version 0 */
 
+/* The SQL of one, which the caller frees. */
+char *db_text(const struct db_migration *);
+
 enum db_use {
 	DB_READ, /* there has to be one */
 	DB_WRITE, /* a new one is made where there is none */

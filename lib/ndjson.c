@@ -142,21 +142,38 @@ nd_cut_short(void)
 	return cut_short;
 }
 
-void
-nd_bad(struct nd_in *in, const char *why, ...)
+static void
+bad(struct nd_in *in, unsigned long line, const char *why, va_list ap)
 {
-	va_list ap;
 	char text[512];
 
-	va_start(ap, why);
 	vsnprintf(text, sizeof(text), why, ap);
-	va_end(ap);
 	/* What it quotes is foreign, and must not speak to a terminal. */
 	for (char *p = text; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
-	warnx("%s:%lu: %s", in->name, in->lineno, text);
+	warnx("%s:%lu: %s", in->name, line, text);
 	nd_failed();
+}
+
+void
+nd_bad(struct nd_in *in, const char *why, ...)
+{
+	va_list ap;
+
+	va_start(ap, why);
+	bad(in, in->lineno, why, ap);
+	va_end(ap);
+}
+
+void
+nd_bad_at(struct nd_in *in, unsigned long line, const char *why, ...)
+{
+	va_list ap;
+
+	va_start(ap, why);
+	bad(in, line, why, ap);
+	va_end(ap);
 }
 
 static bool

@@ -58,6 +58,10 @@ unsigned long nd_lineno(const struct nd_in *);
 void nd_bad(struct nd_in *, const char *why, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same of a record that was read before, by its line number. */
+void nd_bad_at(struct nd_in *, unsigned long line, const char *why, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Whether an input has stopped short of the end of its run. */
 bool nd_cut_short(void);
 

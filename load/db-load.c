@@ -20,10 +20,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/conf.h"
 #include "lib/ndjson.h"
 #include "lib/when.h"
 #include "load/drivers/load.h"
+#include "load/drivers/url.h"
 
 #define BATCH 100000
 #define PAUSE_MS 50
@@ -31,9 +31,11 @@
 #define SHORT_MAX 15 /* digits that every double can hold */
 
 static const struct {
-	const char *scheme;
+	const char *prefix;
 	const struct loader *loader;
-} loaders[] = {{"", &load_sqlite}};
+} loaders[] = {{"postgresql://", &load_postgres},
+    {"postgres://", &load_postgres}, {"https://", &load_rest},
+    {"http://", &load_rest}, {"", &load_sqlite}};
 
 static struct load load;
 
@@ -341,6 +343,21 @@ make_text_room(size_t len)
 	load.text = load_must(malloc(load.text_cap));
 }
 
+/* What is deleted is known by its key alone. */
+static void
+keep_keys(struct table *t)
+{
+	int n = 0;
+
+	for (int i = 0; i < t->n_came; i++) {
+		if (t->columns[t->came[i]].key != 0)
+			t->came[n++] = t->came[i];
+		else
+			t->columns[t->came[i]].val.s = NULL;
+	}
+	t->n_came = n;
+}
+
 static bool
 store(struct table *t, enum op op, const struct json_members *m)
 {
@@ -349,13 +366,13 @@ store(struct table *t, enum op op, const struct json_members *m)
 
 	if (!collect(t, m))
 		return false;
+	if (op == DELETE)
+		keep_keys(t);
 	make_text_room(nd_line(load.in).len);
 	text = load.text;
 	for (int i = 0; i < t->n_came; i++) {
 		struct column *c = &t->columns[t->came[i]];
 
-		if (op == DELETE && c->key == 0)
-			continue;
 		if ((why = decode(c, &text)) != NULL) {
 			nd_bad(load.in, "%s: '%s' %s", t->name, c->name, why);
 			return false;
@@ -437,7 +454,6 @@ report(void)
 static void
 finish(void)
 {
-	commit(NULL);
 	load.loader->close(&load);
 	if (load.dry_run)
 		report();
@@ -460,9 +476,7 @@ open_database(const char *url)
 {
 	size_t i = 0;
 
-	if (url == NULL)
-		url = conf_or("DATABASE_URL", "amazon.db");
-	while (strncmp(url, loaders[i].scheme, strlen(loaders[i].scheme)) != 0)
+	while (strncmp(url, loaders[i].prefix, strlen(loaders[i].prefix)) != 0)
 		i++;
 	load.loader = loaders[i].loader;
 	load.loader->open(&load, url);
@@ -496,12 +510,13 @@ main(int argc, char *argv[])
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
 
-	open_database(url);
+	open_database(url_given(url));
 	load.in = nd_open(NULL);
 	nd_on_idle(load.in, PAUSE_MS, commit, NULL);
 	if (!load.init || !isatty(STDIN_FILENO))
 		while (nd_read_members(load.in, &members))
 			take(&members);
+	commit(NULL); /* which can still report records of the input */
 	nd_close(load.in);
 	free(members.v);
 	finish();

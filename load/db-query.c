@@ -13,18 +13,20 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/conf.h"
 #include "lib/ndjson.h"
 #include "load/drivers/query.h"
+#include "load/drivers/url.h"
 
 #define LEASE 600 /* seconds, unless --lease says so */
 #define LEASE_MAX (168 * 3600)
 #define HOLDER_SIZE 1024
 
 static const struct {
-	const char *scheme;
+	const char *prefix;
 	const struct querier *querier;
-} queriers[] = {{"", &query_sqlite}};
+} queriers[] = {{"postgresql://", &query_postgres},
+    {"postgres://", &query_postgres}, {"https://", &query_rest},
+    {"http://", &query_rest}, {"", &query_sqlite}};
 
 static const char usage[] =
     "usage: db-query [-d URL] [--order COLUMN,...] [--limit N] NAME "
@@ -103,7 +105,7 @@ find_querier(const char *url)
 	size_t i = 0;
 
 	while (
-	    strncmp(url, queriers[i].scheme, strlen(queriers[i].scheme)) != 0)
+	    strncmp(url, queriers[i].prefix, strlen(queriers[i].prefix)) != 0)
 		i++;
 	return queriers[i].querier;
 }
@@ -255,8 +257,7 @@ main(int argc, char *argv[])
 	q.conditions = conditions =
 	    read_conditions(argv + optind, q.n_conditions);
 
-	if (url == NULL)
-		url = conf_or("DATABASE_URL", "amazon.db");
+	url = url_given(url);
 	querier = find_querier(url);
 	querier->open(url);
 	if (list)

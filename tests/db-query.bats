@@ -301,8 +301,8 @@ estimated_cost_cents":-9e999'
 	assert_equal "$stderr" "db-query: cannot open 'none.db': No such file or directory; db-load --init makes one"
 	run -0 ls
 	assert_output test.db
-	DATABASE_URL=postgresql://me:SECRET@host/db run -78 --separate-stderr db-query runs
-	assert_equal "$stderr" "db-query: this program has no driver for the database's URL; use sqlite:FILE"
+	DATABASE_URL=mysql://me:SECRET@host/db run -78 --separate-stderr db-query runs
+	assert_equal "$stderr" "db-query: there is no driver for the database's URL: use sqlite:FILE, postgresql://... or https://..."
 }
 
 @test "wrong usage is 64" {

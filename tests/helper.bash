@@ -23,10 +23,13 @@ python3() {
 }
 export -f python3
 
+# shellcheck source=peers/peers.bash
+source "$top/tests/peers/peers.bash"
+
 # Called by the setup of each file of tests.
 clean_room() {
 	local name
-	for name in $(compgen -e | grep -E '^(KEEPA|SLACK|SP_|LWA|CLICKUP|SUPABASE|HTTP|DATABASE|SELLERPIPE|SPOOL|ALERT|HEALTH|BACKUP|LOG_MAX|KEEP)_?'); do
+	for name in $(compgen -e | grep -E '^(KEEPA|SLACK|SP_|LWA|CLICKUP|SUPABASE|HTTP|DATABASE|SELLERPIPE|SPOOL|ALERT|HEALTH|BACKUP|LOG_MAX|KEEP)_?|^PG[A-Z]+$'); do
 		unset "$name"
 	done
 	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY

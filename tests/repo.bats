@@ -28,8 +28,6 @@ teardown() {
 		assert_success
 		refute_output --regexp 'curl|ssl|sqlite|libpq'
 	done
-	run ldd "$top/load/db-load"
-	refute_output --regexp 'curl|ssl'
 	for program in "$top"/fetch/*.c "$top"/notify/*.c; do
 		run ldd "${program%.c}"
 		refute_output --regexp 'sqlite|libpq'

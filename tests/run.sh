@@ -19,20 +19,31 @@ fi
 
 TEST_PYTHON=$(python3 -SEc 'import sys; print(sys.executable)') # see helper.bash
 export TEST_PYTHON
+
+# The servers that tests start: PostgREST is no package of the system's, and a cluster
+# is made once and copied.  Tests that need what there is not for a machine are skipped.
+tests/peers/postgrest.sh || [ $? -eq 78 ]
+state=$(mktemp)
+peers=$(mktemp -d /tmp/sellerpipe-peers.XXXXXX) # a short name, and open to their user
+trap 'rm -rf "$state" "$state.log" "$peers"' EXIT
+chmod 777 "$peers"
+# shellcheck source=peers/peers.bash
+source tests/peers/peers.bash
+if pg_bin=$(where_postgres); then
+	make_cluster "$peers/cluster"
+	export TEST_PG_TEMPLATE=$peers/cluster
+fi
+
 if [ $# -eq 0 ]; then
 	set -- tests/*.bats tests/faults/*.bats
 fi
 # Half of the time a test waits: for a time to pass, for another process.  On a machine
 # that is too busy, one that waits for something may not see it in time; so a file that
 # fails amid all the others is tried once more, by itself.
-state=$(mktemp)
-trap 'rm -f "$state"' EXIT
 prove --jobs "$((2 * $(getconf _NPROCESSORS_ONLN)))" --state=save --statefile="$state" --exec 'bats --tap' "$@" || {
 	echo "run.sh: once more, by themselves, those that failed:" >&2
 	prove --verbose --state=failed --statefile="$state" --exec 'bats --tap' >"$state.log" || {
 		grep -A 20 '^not ok' "$state.log" >&2 || cat "$state.log" >&2
-		rm -f "$state.log"
 		exit 1
 	}
-	rm -f "$state.log"
 }

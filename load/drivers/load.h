@@ -85,7 +85,7 @@ struct loader {
 	void (*close)(struct load *);
 };
 
-extern const struct loader load_sqlite, load_postgres;
+extern const struct loader load_sqlite, load_postgres, load_rest;
 
 /* Add a table; a column to the last table added.  Names are copied. */
 struct table *load_table(struct load *, const char *name);

@@ -43,7 +43,12 @@ struct querier {
 	void (*close)(void);
 };
 
-extern const struct querier query_sqlite, query_postgres;
+extern const struct querier query_sqlite, query_postgres, query_rest;
+
+/* Conditions and order as a server of ours takes them, see db_query_sql: JSON,
+ * which the caller frees; NULL: no order. */
+char *query_conditions(const struct query *);
+char *query_order(const struct query *);
 
 /* p, unless there is no memory, which ends the program with 75. */
 void *query_must(void *p);

@@ -22,11 +22,14 @@ DECLARE
 		'category_performance', 'daily_summary', 'health_status',
 		'sales_freshness', 'report_gaps', 'sales_velocity', 'sales_recent',
 		'job_status', 'failed_runs', 'looks', 'unsent_summaries',
-		'row_counts', 'health_incidents', 'open_requests'];
+		'row_counts', 'health_incidents', 'open_requests', 'turns'];
 	our_functions text[] := ARRAY['make_partition', 'make_partitions',
 		'leave_row', 'restated_columns', 'note_restated_product',
-		'note_restated_total', 'utc_text', 'db_tables', 'db_merge', 'db_load',
-		'db_query', 'db_claim'];
+		'note_restated_total', 'db_utc', 'db_key', 'db_tables', 'db_changes',
+		'db_statement', 'db_looks_new', 'db_make_partitions', 'db_refused',
+		'db_last', 'db_merge_each', 'db_merge', 'db_load', 'db_relation',
+		'db_column', 'db_rows', 'db_records', 'db_query_sql', 'db_query',
+		'db_list', 'db_claim'];
 	others text := (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
 		WHERE rolname IN ('anon', 'authenticated'));
 	service text := (SELECT quote_ident(rolname) FROM pg_roles

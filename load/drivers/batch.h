@@ -1,0 +1,53 @@
+/*
+ * batch.h - records that go to a server together, in one transaction.
+ *
+ * A group holds records of one table with the same columns, which one statement
+ * can store.  None of them is of the same row as another, but for the groups
+ * that say `again`: their records are stored one after the other, once all that
+ * were before them are.
+ */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include <stdint.h>
+
+#include "load/drivers/load.h"
+
+struct group {
+	struct table *table;
+	enum op op;
+	bool again;
+	int *columns, n; /* in the order of the values */
+	char *buf; /* the records, as the driver writes them */
+	size_t len, cap;
+	unsigned long *lines; /* of the input, by record */
+	size_t records, lines_cap;
+};
+
+struct batch {
+	struct group *groups;
+	size_t n, cap; /* cap: those that have memory to be used again */
+	size_t bytes, records;
+	uint64_t *seen; /* hashes of the rows' keys */
+	uint32_t *seen_in; /* and the group that each was last in, from 1 */
+	size_t seen_cap;
+};
+
+/*
+ * The group for the record at hand, whose values are decoded, and which is to
+ * be written to the end of its buf; NULL if the batch has to go first.
+ */
+struct group *batch_add(
+    struct batch *, struct table *, enum op, unsigned long line);
+
+/* Make room for more bytes in a group's buf; give where they go. */
+char *batch_room(struct group *, size_t more);
+
+/* Empty it; free all. */
+void batch_clear(struct batch *);
+void batch_free(struct batch *);
+
+/* What an op is called. */
+const char *batch_op(enum op);
+
+#endif

@@ -1,0 +1,301 @@
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "lib/when.h"
+#include "load/drivers/postgres.h"
+
+#define OLDEST 150000 /* views with their caller's rights */
+#define CONNECT_S 30 /* for a server that is about to be there */
+#define TRIES 8 /* of a transaction: half a minute in all */
+
+static void
+nap(double seconds)
+{
+	struct timespec t = {
+	    (time_t)seconds, (long)((seconds - (int)seconds) * 1e9)};
+
+	nanosleep(&t, NULL);
+}
+
+/* libpq's messages end in newlines, and can have several lines. */
+static const char *
+one_line(const char *message, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", message);
+	buf[strcspn(buf, "\n")] = '\0';
+	return buf;
+}
+
+static bool
+has(const char *text, const char *words)
+{
+	return strstr(text, words) != NULL;
+}
+
+/*
+ * What became of a connection: libpq tells no code of it, only words, and the
+ * server's may be in any language; but PQping tells whether there is a server
+ * that takes connections.
+ */
+static int
+connection_status(const char *why, PGPing ping)
+{
+	if (ping == PQPING_NO_ATTEMPT)
+		return EX_CONFIG;
+	if (ping != PQPING_OK || has(why, "too many") ||
+	    has(why, "connection slots") || has(why, "max client") ||
+	    has(why, "timeout expired"))
+		return EX_TEMPFAIL;
+	if (has(why, "does not exist") && has(why, "database \""))
+		return EX_CONFIG;
+	return EX_NOPERM;
+}
+
+static PGconn *
+try_to_connect(const char *url, PGPing *ping)
+{
+	static const char *const keys[] = {"client_encoding",
+	    "fallback_application_name", "connect_timeout", "keepalives_idle",
+	    "tcp_user_timeout", "dbname", NULL};
+	const char *values[] = {
+	    "UTF8", "sellerpipe", "10", "30", "60000", url, NULL};
+	PGconn *db = PQconnectdbParams(keys, values, 1);
+
+	*ping = PQPING_OK;
+	if (db == NULL)
+		err(EX_TEMPFAIL, NULL);
+	if (PQstatus(db) != CONNECTION_OK)
+		*ping = PQpingParams(keys, values, 1);
+	return db;
+}
+
+static void
+no_notice(void *unused, const char *message)
+{
+	(void)unused;
+	(void)message;
+}
+
+static PGconn *
+connect_to(const char *url)
+{
+	int64_t until = when_ticks() + CONNECT_S;
+	char why[400];
+	PGPing ping;
+
+	for (double wait = 0.1;; wait *= 2) {
+		PGconn *db = try_to_connect(url, &ping);
+		int status;
+
+		PQsetNoticeProcessor(db, no_notice, NULL);
+		if (PQstatus(db) == CONNECTION_OK)
+			return db;
+		one_line(PQerrorMessage(db), why, sizeof(why));
+		status = connection_status(why, ping);
+		/* It is just coming up; else nobody gains by waiting here. */
+		if (status != EX_TEMPFAIL || ping == PQPING_NO_RESPONSE ||
+		    when_ticks() >= until)
+			errx(status, "cannot reach the database: %s%s", why,
+			    status == EX_TEMPFAIL ? "; try again later" : "");
+		PQfinish(db);
+		nap(wait);
+	}
+}
+
+/* Whether a code is of one of these classes, or one of these. */
+static bool
+one_of(const char *code, const char *const *list)
+{
+	for (; *list != NULL; list++)
+		if (strncmp(code, *list, strlen(*list)) == 0)
+			return true;
+	return false;
+}
+
+static const char *
+code_of(const PGresult *r)
+{
+	const char *code =
+	    r == NULL ? NULL : PQresultErrorField(r, PG_DIAG_SQLSTATE);
+
+	return code == NULL ? "" : code;
+}
+
+static int
+status_of(const PGconn *db, const PGresult *r)
+{
+	static const char *const full[] = {"53100", "58030", "XX001", NULL};
+	static const char *const later[] = {
+	    "08", "40", "53", "55", "57", "25006", NULL};
+	static const char *const refused[] = {"28", "42501", NULL};
+	static const char *const missing[] = {
+	    "3D", "3F", "42P01", "42883", NULL};
+	const char *code = code_of(r);
+
+	if (one_of(code, full))
+		return EX_IOERR;
+	if (PQstatus(db) == CONNECTION_BAD || one_of(code, later))
+		return EX_TEMPFAIL;
+	if (one_of(code, refused))
+		return EX_NOPERM;
+	return one_of(code, missing) ? EX_CONFIG : EX_SOFTWARE;
+}
+
+_Noreturn void
+postgres_fail(PGconn *db, const PGresult *r, const char *doing)
+{
+	const char *said =
+	    r == NULL ? NULL : PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+	int status = status_of(db, r);
+	char why[400];
+
+	one_line(said != NULL ? said : PQerrorMessage(db), why, sizeof(why));
+	errx(status, "cannot %s the database: %s%s%s", doing, why,
+	    status == EX_TEMPFAIL ? "; try again later" : "",
+	    status == EX_CONFIG ? "; db-load --init makes what is missing"
+				: "");
+}
+
+bool
+postgres_again(PGconn *db, const PGresult *failed, int *tries)
+{
+	static const char *const hopeless[] = {"25006", NULL};
+
+	if (status_of(db, failed) != EX_TEMPFAIL ||
+	    one_of(code_of(failed), hopeless))
+		return false;
+	while (*tries < TRIES) {
+		nap(0.1 * (1 << (*tries)++));
+		if (PQstatus(db) == CONNECTION_BAD)
+			PQreset(db);
+		if (PQstatus(db) == CONNECTION_OK)
+			PQclear(PQexec(db, "ROLLBACK"));
+		if (PQstatus(db) == CONNECTION_OK)
+			return true;
+	}
+	return false;
+}
+
+PGresult *
+postgres_exec(PGconn *db, const char *sql, int n, const char *const *values)
+{
+	/* Without parameters, all the statements of a text. */
+	PGresult *r = n == 0
+	    ? PQexec(db, sql)
+	    : PQexecParams(db, sql, n, NULL, values, NULL, NULL, 0);
+
+	if (PQresultStatus(r) != PGRES_TUPLES_OK &&
+	    PQresultStatus(r) != PGRES_COMMAND_OK)
+		postgres_fail(db, r, "use");
+	return r;
+}
+
+static long long
+ask(PGconn *db, const char *sql)
+{
+	PGresult *r = postgres_exec(db, sql, 0, NULL);
+	long long n =
+	    PQntuples(r) > 0 ? strtoll(PQgetvalue(r, 0, 0), NULL, 10) : 0;
+
+	PQclear(r);
+	return n;
+}
+
+static int
+newest_version(void)
+{
+	int newest = 0;
+
+	for (const struct db_migration *m = postgres_migrations;
+	     m->version != 0; m++)
+		newest = m->version;
+	return newest;
+}
+
+/* The version of the schema; exit if it is newer than we are. */
+static long long
+see_version(PGconn *db)
+{
+	long long version;
+
+	if (PQserverVersion(db) < OLDEST)
+		errx(EX_CONFIG,
+		    "the database's server is PostgreSQL %d: 15 or later is "
+		    "needed",
+		    PQserverVersion(db) / 10000);
+	if (strcmp(PQparameterStatus(db, "server_encoding"), "UTF8") != 0)
+		errx(EX_CONFIG, "the database's encoding is %s: UTF8 is needed",
+		    PQparameterStatus(db, "server_encoding"));
+	if (ask(db, "SELECT count(to_regclass('sellerpipe_schema'))") == 0)
+		return 0;
+	version = ask(db,
+	    "SELECT coalesce(max(version), 0) "
+	    "FROM sellerpipe_schema");
+	if (version > newest_version())
+		errx(EX_CONFIG,
+		    "the database has schema %lld, and this program knows %d: "
+		    "use a newer one",
+		    version, newest_version());
+	return version;
+}
+
+static void
+apply(PGconn *db, const struct db_migration *m)
+{
+	char *sql = db_text(m);
+
+	PQclear(postgres_exec(db, sql, 0, NULL));
+	free(sql);
+}
+
+static void
+migrate(PGconn *db)
+{
+	long long version;
+	char sql[80];
+
+	ask(db, "BEGIN");
+	ask(db, "SELECT pg_advisory_xact_lock(hashtext('sellerpipe_schema'))");
+	/* Somebody may have been faster. */
+	version = see_version(db);
+	for (const struct db_migration *m = postgres_migrations;
+	     m->version != 0; m++) {
+		if (m->version <= version)
+			continue;
+		apply(db, m);
+		snprintf(sql, sizeof(sql),
+		    "INSERT INTO sellerpipe_schema VALUES (%d)", m->version);
+		ask(db, sql);
+	}
+	for (const struct db_migration *m = postgres_always; m->version != 0;
+	     m++)
+		apply(db, m);
+	ask(db, "NOTIFY pgrst, 'reload schema'");
+	ask(db, "COMMIT");
+}
+
+PGconn *
+postgres_open(const char *url, enum db_use use)
+{
+	PGconn *db = connect_to(url);
+	long long version = see_version(db);
+
+	if (version == 0 && use != DB_WRITE)
+		errx(EX_CONFIG,
+		    "the database has no tables of ours; db-load --init makes "
+		    "them");
+	if (version < newest_version() && use == DB_TRY)
+		errx(EX_CONFIG,
+		    "the database has schema %lld, and a dry run would not "
+		    "make it %d; db-load --init does",
+		    version, newest_version());
+	if (version < newest_version())
+		migrate(db);
+	if (use == DB_WRITE)
+		ask(db, "SELECT make_partitions()");
+	return db;
+}

@@ -1,0 +1,119 @@
+/* PostgreSQL: the server makes the records; see db_query_sql. */
+#include <err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "lib/ndjson.h"
+#include "load/drivers/postgres.h"
+#include "load/drivers/query.h"
+
+static PGconn *db;
+
+static void
+open_server(const char *url)
+{
+	db = postgres_open(url, DB_READ);
+}
+
+/* What is wrong with the question: a name that is not there, or a value that
+ * the column cannot hold. */
+static void
+check(const PGresult *r)
+{
+	const char *code = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+
+	if (code != NULL &&
+	    (strcmp(code, "SP064") == 0 || strncmp(code, "22", 2) == 0))
+		errx(EX_USAGE, "%s",
+		    PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+/* Write the records that a statement gives, one at a time as they come. */
+static void
+put_records(const char *sql)
+{
+	PGresult *r;
+
+	if (!PQsendQuery(db, sql) || !PQsetSingleRowMode(db))
+		postgres_fail(db, NULL, "read");
+	while ((r = PQgetResult(db)) != NULL) {
+		check(r);
+		if (PQresultStatus(r) != PGRES_SINGLE_TUPLE &&
+		    PQresultStatus(r) != PGRES_TUPLES_OK)
+			postgres_fail(db, r, "read");
+		for (int i = 0; i < PQntuples(r); i++) {
+			struct json_slice line = {
+			    PQgetvalue(r, i, 0), (size_t)PQgetlength(r, i, 0)};
+
+			nd_put_line(line);
+		}
+		PQclear(r);
+	}
+}
+
+static void
+list(void)
+{
+	put_records("SELECT * FROM db_list()");
+}
+
+static void
+query(const struct query *q)
+{
+	char *conditions = query_conditions(q), *order = query_order(q);
+	char limit[ND_INT_SIZE];
+	const char *values[] = {
+	    q->name, conditions, order, q->limit < 0 ? NULL : limit};
+	PGresult *r;
+
+	snprintf(limit, sizeof(limit), "%ld", q->limit);
+	r = PQexecParams(db,
+	    "SELECT db_query_sql($1, $2::json, CASE WHEN $3::text IS NOT NULL "
+	    "THEN "
+	    "ARRAY(SELECT json_array_elements_text($3::json)) END, "
+	    "$4::bigint, NULL, NULL)",
+	    4, NULL, values, NULL, NULL, 0);
+	check(r);
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		postgres_fail(db, r, "read");
+	put_records(PQgetvalue(r, 0, 0));
+	PQclear(r);
+	free(conditions);
+	free(order);
+}
+
+static void
+claim(const struct query *q, const struct claim *c)
+{
+	char *conditions = query_conditions(q);
+	char limit[ND_INT_SIZE], seconds[ND_INT_SIZE];
+	const char *values[] = {q->name, conditions,
+	    q->limit < 0 ? NULL : limit, seconds, c->holder, c->run};
+	struct json_slice records;
+	PGresult *r;
+
+	snprintf(limit, sizeof(limit), "%ld", q->limit);
+	snprintf(seconds, sizeof(seconds), "%ld", c->seconds);
+	r = PQexecParams(db,
+	    "SELECT db_claim($1, $2::json, $3::bigint, $4::bigint, $5, $6)", 6,
+	    NULL, values, NULL, NULL, 0);
+	check(r);
+	if (PQresultStatus(r) != PGRES_TUPLES_OK)
+		postgres_fail(db, r, "use");
+	records.s = PQgetvalue(r, 0, 0);
+	records.len = (size_t)PQgetlength(r, 0, 0);
+	nd_put(records);
+	PQclear(r);
+	free(conditions);
+}
+
+static void
+close_server(void)
+{
+	PQfinish(db);
+}
+
+const struct querier query_postgres = {
+    open_server, list, query, claim, close_server};

@@ -1,0 +1,63 @@
+#include <err.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "lib/conf.h"
+#include "load/drivers/url.h"
+
+/* Where user and password stand; len 0: there are none. */
+static const char *
+user_part(const char *url, size_t *len)
+{
+	const char *p = strstr(url, "://"), *at;
+
+	*len = 0;
+	if (p == NULL)
+		return url;
+	p += 3;
+	at = memchr(p, '@', strcspn(p, "/?"));
+	if (at != NULL)
+		*len = (size_t)(at - p);
+	return p;
+}
+
+/* Whether there is a driver for it.  What has no :// is a file. */
+static bool
+is_known(const char *url)
+{
+	static const char *const begin[] = {
+	    "sqlite:", "postgresql://", "postgres://", "https://", "http://"};
+
+	for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++)
+		if (strncmp(url, begin[i], strlen(begin[i])) == 0)
+			return true;
+	return strstr(url, "://") == NULL;
+}
+
+const char *
+url_given(const char *option)
+{
+	const char *url = option, *user;
+	size_t len;
+
+	if (url == NULL)
+		url = conf_or("DATABASE_URL", "amazon.db");
+	user = user_part(url, &len);
+	if (option != NULL && strstr(url, "://") != NULL &&
+	    (memchr(user, ':', len) != NULL ||
+		strstr(url, "password=") != NULL))
+		errx(EX_USAGE,
+		    "everybody can see a password in an option: put the URL "
+		    "into DATABASE_URL, or the password into ~/.pgpass");
+	if (len > 0 &&
+	    memchr(user + len + 1, '@', strcspn(user + len + 1, "/?")))
+		errx(EX_CONFIG,
+		    "the database's URL has more than one '@': write those of "
+		    "the password as %%40");
+	if (!is_known(url))
+		errx(EX_CONFIG,
+		    "there is no driver for the database's URL: use "
+		    "sqlite:FILE, postgresql://... or https://...");
+	return url;
+}

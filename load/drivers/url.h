@@ -1,0 +1,13 @@
+/* url.h - which database: what an option says, or DATABASE_URL, or amazon.db.
+ */
+#ifndef URL_H
+#define URL_H
+
+/*
+ * The URL to go by.  It lasts as long as the program.  A password in the option
+ * ends the program with 64, since everybody can see it there; one that is not
+ * written as URLs want it, with 78.
+ */
+const char *url_given(const char *option);
+
+#endif
