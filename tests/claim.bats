@@ -121,12 +121,14 @@ badge:US:B000000002:2026-11-20T08:02:00Z"
 }
 
 @test "requests that are open are claimed, the newest day first" {
+	day=10
 	for status in planned DONE IN_QUEUE no_data failed; do
+		day=$((day + 1))
 		printf '{"type":"report_requests","request_id":"US:2026-11-%s:CHILD:1","marketplace":"US","date":"2026-11-%s","status":"%s"}\n' \
-			$((10 + ${#status})) $((10 + ${#status})) "$status"
+			$day $day "$status"
 	done | db-load
 	assert_equal "$(claim a 1 open_requests marketplace=CA)" ''
-	assert_equal "$(claim a 1 open_requests marketplace=US)" $'US:2026-11-18:CHILD:1\nUS:2026-11-17:CHILD:1'
+	assert_equal "$(claim a 1 open_requests marketplace=US)" $'US:2026-11-13:CHILD:1\nUS:2026-11-11:CHILD:1'
 	assert_equal "$(claim b 1 open_requests)" ''
 }
 
@@ -168,12 +170,14 @@ $(uname -n):$PWD	pid"
 
 @test "8 at once claim each of 10,000 ASINs once" {
 	track 10000
+	pids=()
 	for i in {1..8}; do
 		while SELLERPIPE_RUN=$i db-query --claim due_asins --limit 100 --holder "$i" >"part.$i" && [ -s "part.$i" ]; do
 			cat "part.$i" >>"all.$i"
 		done 3>&- &
+		pids+=($!)
 	done
-	wait
+	wait "${pids[@]}"
 	run -0 bash -c 'cat all.* | wc -l; cat all.* | sort -u | wc -l; db-query leases | wc -l'
 	assert_output '10000
 10000
@@ -183,6 +187,19 @@ $(uname -n):$PWD	pid"
 }
 
 ### The jobs
+
+# at_once 'a b' COMMAND...: on these machines; what each says is in a.out, its status in
+# a.status.
+at_once() {
+	local host pids=()
+	for host in $1; do
+		{
+			at "$host" "${@:2}" && echo 0 || echo $?
+		} 3>&- 2>"$host.out" >"$host.status" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+}
 
 # at MACHINE COMMAND...: there
 at() {
@@ -230,11 +247,10 @@ three_changes() {
 @test "badges.sh on three machines at once: no ASIN is asked for twice" {
 	start_sim
 	for i in $(seq -w 450); do echo "B0TRACK$i"; done | at a track.sh add --file /dev/stdin
-	for host in a b c; do
-		at $host badges.sh >"$host.out" 2>&1 3>&- &
-	done
-	wait
+	control keepa/tokens '{"left":5000}' >/dev/null
+	at_once 'a b c' badges.sh
 	assert_equal "$(cat ./*.out)" ''
+	assert_equal "$(cat ./*.status)" $'0\n0\n0'
 	run polled
 	assert_equal "${#lines[@]}" 450
 	assert_equal "$(printf '%s\n' "${lines[@]}" | cut -d ' ' -f 1 | sort -u)" 1
@@ -245,10 +261,7 @@ three_changes() {
 
 @test "alerts go out once, whoever looked" {
 	three_changes
-	for host in a b; do
-		at $host badges.sh --all 3>&- &
-	done
-	wait
+	at_once 'a b' badges.sh --all
 	assert_equal "$(polled | cut -d ' ' -f 1 | sort -u)" 1
 	assert_equal "$(sent | wc -l)" 3
 	assert_equal "$(sent | uniq -d)" ''
@@ -326,20 +339,14 @@ three_changes() {
 	export SP_ASK_MS=60 SP_BURST=8
 	plenty a
 	plenty b
-	for host in a b; do
-		{
-			at $host sales.sh --lookback 2
-			echo $? >"$host.status"
-		} 3>&- >"$host.out" 2>&1 &
-	done
-	wait
+	at_once 'a b' sales.sh --lookback 2
 	run -0 bash -c "curl -sS '$sim/_sim/sp/reports' | jq -r '\"\(.marketplace) \(.date)\"' | sort | uniq -c | awk '{ print \$1 }' | sort | uniq -c"
 	assert_output --regexp '^ *4 1$'
 	assert_equal "$(db-query report_requests | jq -r .status | sort | uniq -c | awk '{ print $1, $2 }')" '4 DONE'
 	# One had all of it, or each a marketplace.
 	run sort a.status b.status
 	assert_output --regexp $'^0\n(0|75)$'
-	assert_equal "$(control clickup/comments | jq -r .comment_text | grep -c 'all well')" "$(grep -cx 0 a.status b.status | cut -d : -f 2 | paste -sd + | bc)"
+	assert_equal "$(control clickup/comments | jq -r .comment_text | grep -c 'all well')" "$(cat a.status b.status | grep -cx 0)"
 }
 
 @test "sales.sh where another machine is at all of it is 75, and says so; after its lease it goes on" {
@@ -347,33 +354,30 @@ three_changes() {
 	export SP_ASK_MS=60 SP_BURST=8
 	plenty a
 	plenty b
-	control sp/script '[{"outcomes":[{"statuses":["IN_PROGRESS"],"polls":99}]}]' >/dev/null
-	at a sales.sh --lookback 1 --timeout 3 --marketplaces US || true
-	run -75 --separate-stderr at b sales.sh --lookback 1 --timeout 20 --marketplaces US
+	faults sp '[{"fault":"status","code":503,"times":99}]'
+	HTTP_TRIES=1 run at a sales.sh --lookback 1 --marketplaces US --timeout 3
+	assert_not_equal "$status" 0
+	curl -sS -X DELETE "$sim/_sim/faults/sp" >/dev/null
+	run -75 --separate-stderr at b sales.sh --lookback 1 --marketplaces US
 	assert_equal "$stderr" 'sales.sh: another machine is at all of it; try again later'
-	assert_equal "$(control sp/reports | wc -l)" 1
+	assert_equal "$(control sp/reports | wc -l)" 0
+	assert_equal "$(db-query leases work=report | jq -r .holder)" "$(uname -n):$PWD/a"
 	db-query leases | jq -c '.leased_until = "2026-01-01T00:00:00Z"' | db-load
-	control sp/script '[]' >/dev/null
-	curl -sS -X DELETE "$sim/_sim/sp/script" >/dev/null
-	db-query report_requests | jq -c '.not_before = null | .updated_at |= (fromdateiso8601 + 400 | todateiso8601)' | db-load
-	at b sales.sh --lookback 1 --timeout 20 --marketplaces US || true
+	run -0 at b sales.sh --lookback 1 --marketplaces US
 	assert_equal "$(control sp/reports | wc -l)" 1
-	assert_equal "$(db-query leases | jq -r .holder)" "$(uname -n):$PWD/b"
+	assert_equal "$(db-query report_requests | jq -r .status)" DONE
 }
 
 @test "summary.sh on two machines: one sends it, the other has nothing to do" {
 	start_sim
-	for host in a b; do
-		at $host summary.sh 3>&- 2>"$host.err" &
-	done
-	wait
+	at_once 'a b' summary.sh
 	assert_equal "$(sent | wc -l)" 1
-	run cat a.err b.err
-	assert_output ''
+	assert_equal "$(cat a.out b.out)" ''
+	assert_equal "$(cat a.status b.status)" $'0\n0'
 	winner=$(db-query leases work=turn id=summary | jq -r .holder)
 	for host in a b; do
 		next_second
-		at $host summary.sh --show 2>/dev/null || at $host summary.sh
+		at $host summary.sh
 	done
 	assert_equal "$(sent | wc -l)" 2
 	assert_equal "$(db-query leases work=turn id=summary | jq -r .holder)" "$winner"
