@@ -1,29 +1,53 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2154 # tests are subshells; sim: from helper.bash; stderr: from bats
+# shellcheck disable=SC2030,SC2031,SC2154 # tests are subshells; sim, pg_url...: from helper.bash; stderr: from bats
 # Several machines at one database: db-query --claim, and the jobs that go by it.  A
 # machine is a SELLERPIPE_HOME.
 #
-# TEST_FRESH_DATABASE names a command that makes an empty database and writes its URL,
-# for those on servers; without it they are SQLite's.
+# claim-postgres.bats and claim-rest.bats are the same file: there the database is a
+# server's.
 load helper
 
 KETTLES=202611200011
 TEA=1100012
 
+kind() { # of the database
+	case $BATS_TEST_FILENAME in
+	*-postgres.bats) echo postgres ;;
+	*-rest.bats) echo rest ;;
+	*) echo sqlite ;;
+	esac
+}
+
+setup_file() {
+	[ "$(kind)" != rest ] || needs_postgrest
+	[ "$(kind)" = sqlite ] || {
+		needs_postgres
+		start_postgres
+	}
+}
+
+teardown_file() {
+	[ -z "${pg_dir:-}" ] || stop_postgres
+}
+
 setup() {
 	clean_room
 	mkdir shared
-	DATABASE_URL=$(${TEST_FRESH_DATABASE:-fresh_sqlite})
-	export DATABASE_URL
+	export DATABASE_URL=sqlite:$PWD/shared/test.db
+	if [ "$(kind)" != sqlite ]; then
+		new_database
+		DATABASE_URL=$pg_url
+	fi
 	db-load --init </dev/null
+	if [ "$(kind)" = rest ]; then
+		start_postgrest
+		export DATABASE_URL=$rest_url SUPABASE_KEY=$rest_key
+	fi
 }
 
 teardown() {
 	stop_sim
-}
-
-fresh_sqlite() {
-	echo "sqlite:$BATS_TEST_TMPDIR/shared/test.db"
+	[ "$(kind)" != rest ] || stop_postgrest
 }
 
 track() { # track N: B000000001 ...
@@ -42,6 +66,12 @@ claim() {
 		jq -r 'if .type == "unsent_changes" then .change_id else .asin // .request_id // .turn end'
 }
 
+# leases [CONDITION...]: those that somebody has.  PostgreSQL knows of others, which nobody
+# has taken yet.
+leases() {
+	db-query leases --order work,id "$@" | jq -c 'select(.holder != "")'
+}
+
 ### db-query --claim
 
 @test "what is claimed is leased, and nobody else gets it" {
@@ -49,13 +79,13 @@ claim() {
 	run -0 --separate-stderr db-query --claim due_asins --limit 2 --holder a
 	assert_equal "$stderr" ''
 	assert_output "$(db-query due_asins --limit 2)"
-	run -0 bash -c 'db-query leases | jq -c "[.work, .id, .holder, (.leased_until | fromdate) - (.claimed_at | fromdate)]"'
+	run jq -c '[.work, .id, .holder, (.leased_until | fromdate) - (.claimed_at | fromdate)]' < <(leases)
 	assert_output '["look","US:B000000001","a",600]
 ["look","US:B000000002","a",600]'
 	assert_equal "$(claim b 1 due_asins --limit 2 --lease 2h)" $'B000000003\nB000000004'
 	assert_equal "$(claim c 1 due_asins --lease 50m)" B000000005
 	assert_equal "$(claim c 2 due_asins --holder d)" ''
-	run -0 bash -c 'db-query leases | jq -c "[.holder, (.leased_until | fromdate) - (.claimed_at | fromdate)]" | sort -u'
+	run sort -u < <(leases | jq -c '[.holder, (.leased_until | fromdate) - (.claimed_at | fromdate)]')
 	assert_output '["a",600]
 ["b",7200]
 ["c",3000]'
@@ -74,7 +104,7 @@ claim() {
 	assert_equal "$(claim a 1 due_asins)" ''
 	assert_equal "$(claim a 2 due_asins)" $'B000000001\nB000000002\nB000000003'
 	assert_equal "$(claim a 2 due_asins)" ''
-	assert_equal "$(db-query leases | jq -r .run_id | sort -u)" 2
+	assert_equal "$(leases | jq -r .run_id | sort -u)" 2
 }
 
 @test "a lease lives as long as it says, and then others get it" {
@@ -94,7 +124,7 @@ claim() {
 	echo '{"type":"tracked_asins","op":"update","marketplace":"US","asin":"B000000001","is_active":false}' | db-load
 	sleep 2.1
 	claim b 1 due_asins asin=B0
-	assert_equal "$(db-query leases | jq -r .id)" US:B000000002
+	assert_equal "$(leases | jq -r .id)" US:B000000002
 }
 
 @test "rows of one piece of work go together, and count as one" {
@@ -106,7 +136,7 @@ claim() {
 US:B000000001:12:2026-11-20T08:00:00Z
 US:B000000001:13:2026-11-20T08:02:00Z"
 	assert_equal "$(claim b 1 unsent_changes)" US:B000000002:14:2026-11-20T08:02:00Z
-	assert_equal "$(db-query leases | jq -r .id | sort)" "badge:US:B000000001:2026-11-20T08:00:00Z
+	assert_equal "$(leases | jq -r .id | sort)" "badge:US:B000000001:2026-11-20T08:00:00Z
 badge:US:B000000001:2026-11-20T08:02:00Z
 badge:US:B000000002:2026-11-20T08:02:00Z"
 }
@@ -117,7 +147,7 @@ badge:US:B000000002:2026-11-20T08:02:00Z"
 	assert_equal "$(claim a 1 due_asins priority!=5 'asin>B000000001')" $'B000000003\nB000000002'
 	assert_equal "$(claim a 1 due_asins due=true 2>&1)" "db-query: due_asins has no column 'due'"
 	assert_equal "$(claim a 1 watchlist due=true)" $'B000000001\nB000000004'
-	assert_equal "$(db-query leases | wc -l)" 4
+	assert_equal "$(leases | wc -l)" 4
 }
 
 @test "requests that are open are claimed, the newest day first" {
@@ -139,7 +169,7 @@ badge:US:B000000002:2026-11-20T08:02:00Z"
 	SELLERPIPE_HOLDER=one SELLERPIPE_RUN=badges-1 db-query --claim due_asins --limit 1 >/dev/null
 	SELLERPIPE_HOLDER=one SELLERPIPE_RUN=badges-1 db-query --claim due_asins --limit 1 --holder two >/dev/null
 	SELLERPIPE_HOLDER='' db-query --claim due_asins --limit 1 >/dev/null
-	run -0 bash -c 'db-query leases --order id | jq -r "[.holder, (.run_id | sub(\"^[0-9]+$\"; \"pid\"))] | @tsv"'
+	run jq -r '[.holder, (.run_id | sub("^[0-9]+$"; "pid"))] | @tsv' < <(leases)
 	assert_output "$(uname -n):$PWD/there	pid
 one	badges-1
 two	badges-1
@@ -164,7 +194,7 @@ $(uname -n):$PWD	pid"
 	done
 	says 'the holder is to have a name, of up to 1024 bytes' --claim due_asins --holder ''
 	says 'the holder is to have a name, of up to 1024 bytes' --claim due_asins --holder "$(printf %1025s x)"
-	assert_equal "$(db-query leases)" ''
+	assert_equal "$(leases)" ''
 	assert_equal "$(claim "$(printf %1024s x)" 1 due_asins --lease 168h)" B000000001
 }
 
@@ -178,10 +208,10 @@ $(uname -n):$PWD	pid"
 		pids+=($!)
 	done
 	wait "${pids[@]}"
-	run -0 bash -c 'cat all.* | wc -l; cat all.* | sort -u | wc -l; db-query leases | wc -l'
+	run -0 bash -c 'cat all.* | wc -l; cat all.* | sort -u | wc -l'
 	assert_output '10000
-10000
 10000'
+	assert_equal "$(leases | wc -l)" 10000
 	run -0 bash -c 'ls all.* | wc -l'
 	assert_output 8
 }
@@ -236,7 +266,7 @@ three_changes() {
 	start_sim
 	at a track.sh add B0SIM00001 B0SIM00002 B0SIM00003 B0SIM00004 B0SIM00006 B0SIM00012
 	at a badges.sh
-	db-query leases | jq -c '{type, op: "delete", work, id}' | db-load
+	leases | jq -c '{type, op: "delete", work, id}' | db-load
 	next_second
 	rank B0SIM00001 $KETTLES 2 9
 	rank B0SIM00012 $KETTLES 1 7
@@ -361,8 +391,8 @@ three_changes() {
 	run -75 --separate-stderr at b sales.sh --lookback 1 --marketplaces US
 	assert_equal "$stderr" 'sales.sh: another machine is at all of it; try again later'
 	assert_equal "$(control sp/reports | wc -l)" 0
-	assert_equal "$(db-query leases work=report | jq -r .holder)" "$(uname -n):$PWD/a"
-	db-query leases | jq -c '.leased_until = "2026-01-01T00:00:00Z"' | db-load
+	assert_equal "$(leases work=report | jq -r .holder)" "$(uname -n):$PWD/a"
+	leases | jq -c '.leased_until = "2026-01-01T00:00:00Z"' | db-load
 	run -0 at b sales.sh --lookback 1 --marketplaces US
 	assert_equal "$(control sp/reports | wc -l)" 1
 	assert_equal "$(db-query report_requests | jq -r .status)" DONE
@@ -374,16 +404,16 @@ three_changes() {
 	assert_equal "$(sent | wc -l)" 1
 	assert_equal "$(cat a.out b.out)" ''
 	assert_equal "$(cat a.status b.status)" $'0\n0'
-	winner=$(db-query leases work=turn id=summary | jq -r .holder)
+	winner=$(leases work=turn id=summary | jq -r .holder)
 	for host in a b; do
 		next_second
 		at $host summary.sh
 	done
 	assert_equal "$(sent | wc -l)" 2
-	assert_equal "$(db-query leases work=turn id=summary | jq -r .holder)" "$winner"
+	assert_equal "$(leases work=turn id=summary | jq -r .holder)" "$winner"
 	assert_equal "$(db-query runs job=summary | wc -l)" 2
 	# It is gone for a day.
-	db-query leases | jq -c '.leased_until = "2026-01-01T00:00:00Z" | .holder = "gone"' | db-load
+	leases | jq -c '.leased_until = "2026-01-01T00:00:00Z" | .holder = "gone"' | db-load
 	next_second
 	at b summary.sh
 	assert_equal "$(sent | wc -l)" 3
