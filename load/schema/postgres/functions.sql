@@ -52,8 +52,9 @@ $$;
 -- How a record changes the row that is there.  Within this SQL t is the row, and
 -- excluded the record.  A column that is of a table with `times` is as of its own
 -- time, O in the row and N in the record; '' comes before all times.
+-- Where novel is not true, the record says what the row does.
 CREATE OR REPLACE FUNCTION db_changes(tab text, cols text[],
-	OUT assignments text, OUT condition text)
+	OUT assignments text, OUT condition text, OUT novel text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	key text[] := db_key(tab::regclass);
@@ -64,6 +65,7 @@ DECLARE
 	each boolean := coalesce(times IS NOT NULL AND version = ANY (cols), false);
 	sets text[];
 	differs text[];
+	novels text[];
 	at text[];
 	c record;
 	o text;
@@ -83,13 +85,16 @@ BEGIN
 	LOOP
 		o := format('t.%I', c.name);
 		n := format('excluded.%I', c.name);
+		IF c.came THEN
+			novels := novels || format('%1$s%2$s IS DISTINCT FROM %3$s%2$s',
+				o, c.compared, n);
+		END IF;
 		IF NOT each THEN
 			CONTINUE WHEN NOT c.came;
 			sets := sets || format(CASE c.kind WHEN 'first'
 				THEN '%I = least(%s, %s)' ELSE '%I = %3$s' END,
 				c.name, o, n);
-			differs := differs || format('%s%s IS DISTINCT FROM %s%s',
-				o, c.compared, n, c.compared);
+			differs := differs || novels[cardinality(novels)];
 		ELSIF c.kind = 'version' THEN
 			sets := sets || format('%I = greatest(%s, %s)', c.name, o, n);
 			differs := differs || format(
@@ -109,9 +114,8 @@ BEGIN
 			sets := sets || format(
 				'%I = CASE WHEN %s >= %s THEN %s ELSE %s END',
 				c.name, n_at, o_at, n, o);
-			differs := differs || format(
-				'%s > %s OR %1$s = %2$s AND %s%s IS DISTINCT FROM %s%s',
-				n_at, o_at, o, c.compared, n, c.compared);
+			differs := differs || format('%s > %s OR %1$s = %2$s AND %s',
+				n_at, o_at, novels[cardinality(novels)]);
 		END IF;
 	END LOOP;
 	IF each AND at IS NOT NULL THEN
@@ -121,6 +125,10 @@ BEGIN
 				< coalesce(db_utc(greatest(t.%I, excluded.%3$I)), ''))$sql$,
 			times, array_to_string(at, ', '), version);
 	END IF;
+	IF each THEN -- it may confirm what was older
+		novels := novels || format('t.%I IS NOT NULL', times);
+	END IF;
+	novel := array_to_string(novels, ' OR ');
 	assignments := array_to_string(sets, ', ');
 	condition := '(' || array_to_string(differs, ' OR ') || ')';
 	IF NOT each AND version = ANY (cols) THEN
@@ -171,11 +179,11 @@ BEGIN
 	RETURN format('INSERT INTO %1$I AS t (%2$s%3$s) SELECT %2$s%4$s FROM %5$s excluded',
 			tab, names, coalesce(added, ''), coalesce(first, ''), source)
 		|| CASE WHEN op = 'insert' THEN '' ELSE
-			-- What changes nothing need not even be locked; and the rest is in an
-			-- order, or two that do the same would wait for each other.
-			format(' WHERE coalesce((SELECT (%s) IS TRUE FROM %I t WHERE %s), true) '
+			-- What says nothing new need not even be locked; and the rest is in
+			-- an order, or two that do the same would wait for each other.
+			format(' WHERE coalesce((SELECT %s FROM %I t WHERE %s), true) '
 				'ORDER BY %s ON CONFLICT (%4$s) DO ',
-				coalesce(change.condition, 'false'), tab, same, keys)
+				coalesce(change.novel, 'false'), tab, same, keys)
 		|| CASE WHEN change.assignments IS NULL THEN 'NOTHING'
 			ELSE 'UPDATE SET ' || change.assignments
 				|| ' WHERE ' || change.condition END END;
@@ -317,13 +325,13 @@ DECLARE
 	errors text[];
 	fresh boolean;
 	must_check boolean := again; -- of those of the same row, not all are tried
-	checked boolean := op = 'delete';
+	checked boolean := op <> 'upsert'; -- what is only to update need not be whole
 	partitioned boolean := false;
 BEGIN
 	IF db_statement(tab, op, cols, source) IS NULL THEN
 		RETURN; -- an update of nothing
 	END IF;
-	IF again AND db_last(tab, cols, source) IS NULL THEN
+	IF again AND (op <> 'upsert' OR db_last(tab, cols, source) IS NULL) THEN
 		RETURN QUERY SELECT * FROM db_merge_each(tab, op, cols, source, lines);
 		RETURN;
 	END IF;
