@@ -9,6 +9,7 @@ load helper
 #   plain    made where Supabase's roles do not exist
 #   hosted   made as on Supabase, where all that is new is everybody's
 setup_file() {
+	needs_postgres
 	bin=$(pg_config --bindir 2>/dev/null) || bin=
 	[ -x "$bin/initdb" ] || bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 	server=$BATS_FILE_TMPDIR/pg
@@ -41,6 +42,7 @@ setup_file() {
 }
 
 teardown_file() {
+	[ -n "${PGHOST:-}" ] || return 0
 	bin=$(pg_config --bindir 2>/dev/null) || bin=
 	[ -x "$bin/pg_ctl" ] || bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 	as=()
@@ -49,7 +51,9 @@ teardown_file() {
 }
 
 setup() {
+	local host=$PGHOST
 	clean_room
+	export PGHOST=$host PGUSER=owner PGTZ=Pacific/Apia
 }
 
 pg() { # pg DATABASE [OPTION...]: by psql, rows as lines of text
