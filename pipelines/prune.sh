@@ -87,7 +87,7 @@ elif [ "$n" -gt 0 ]; then
 	say "$n files in spool/ would be removed"
 fi
 if on_server; then
-	say "the database is a server's, and is not pruned from here: see \"Several machines\" in README.md"
+	say "the database is a server's, and is not pruned from here: see \"PostgreSQL and Supabase\" in README.md"
 	exit "$status"
 fi
 code=0
