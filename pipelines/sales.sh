@@ -145,8 +145,8 @@ claim() {
 	done >"spool/claimed.$$"
 	stages db-query "$code"
 	note "$code"
-	jq -c --slurpfile claimed "spool/claimed.$$" \
-		'($claimed | map({key: .request_id, value: true}) | from_entries) as $ours | select($ours[.request_id])' \
+	jq -nc --slurpfile claimed "spool/claimed.$$" \
+		'($claimed | map({key: .request_id, value: true}) | from_entries) as $ours | inputs | select($ours[.request_id])' \
 		"$plan" >"$plan.ours" || exit 74
 	mv "$plan.ours" "$plan"
 	[ -s "$plan" ] || [ "$planned" -eq 0 ] || [ "$code" -ne 0 ]
