@@ -479,7 +479,7 @@ Architecture: $(dpkg --print-architecture)
 Recommends: systemd | cron
 Suggests: python3"
 	run -0 dpkg-deb -f "$deb" Depends
-	for package in libc6 libcurl libjson-c libsqlite3-0 zlib1g bash coreutils util-linux gzip jq tzdata ca-certificates; do
+	for package in libc6 libcurl libjson-c libsqlite3-0 libpq5 zlib1g bash coreutils util-linux gzip jq tzdata ca-certificates; do
 		assert_output --regexp "(^|, )$package"
 	done
 	dpkg-deb -c "$deb" >list

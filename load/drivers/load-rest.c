@@ -84,42 +84,22 @@ read_tables(struct load *to)
 	}
 }
 
-/* What PostgreSQL takes in no text of JSON, even where it only passes it on: a
- * NUL, and half a character of UTF-16. */
-static bool
-is_bad_escape(const char *p, const char *end, int *len)
-{
-	unsigned code = 0, next = 0;
-
-	*len = 2;
-	if (p[1] != 'u')
-		return false;
-	*len = 6;
-	sscanf(p + 2, "%4x", &code);
-	if (code < 0xd800 || code > 0xdfff)
-		return code == 0;
-	if (code > 0xdbff || end - p < 12 || p[6] != '\\' || p[7] != 'u')
-		return true;
-	sscanf(p + 8, "%4x", &next);
-	if (next < 0xdc00 || next > 0xdfff)
-		return true;
-	*len = 12;
-	return false;
-}
-
+/* A NUL is the one escape that PostgreSQL takes in no text of JSON, not even
+ * where it only passes it on. */
 static void
 put_json(struct rest_text *to, struct json_slice val)
 {
 	const char *p = val.s, *end = val.s + val.len, *escape;
-	int len;
 
 	while ((escape = memchr(p, '\\', (size_t)(end - p))) != NULL) {
 		rest_add(to, p, (size_t)(escape - p));
-		if (is_bad_escape(escape, end, &len))
+		p = escape + 2;
+		if (escape[1] == 'u' && strncmp(p, "0000", 4) == 0) {
 			rest_puts(to, "\\ufffd");
-		else
-			rest_add(to, escape, (size_t)len);
-		p = escape + len;
+			p += 4;
+		} else {
+			rest_add(to, escape, 2);
+		}
 	}
 	rest_add(to, p, (size_t)(end - p));
 }
@@ -352,7 +332,7 @@ put_schema(long long version)
 	for (const struct db_migration *m = postgres_always; m->version != 0;
 	     m++)
 		put_sql(m);
-	nd_puts("SELECT make_partitions();\n"
+	nd_puts("DO $$BEGIN PERFORM make_partitions(); END$$;\n"
 		"NOTIFY pgrst, 'reload schema';\n"
 		"COMMIT;\n");
 	nd_flush();

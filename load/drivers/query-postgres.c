@@ -59,6 +59,14 @@ list(void)
 	put_records("SELECT * FROM db_list()");
 }
 
+/* The server takes longer to compile a query than these views take. */
+static void
+begin(void)
+{
+	PQclear(
+	    postgres_exec(db, "BEGIN READ ONLY; SET LOCAL jit = off", 0, NULL));
+}
+
 static void
 query(const struct query *q)
 {
@@ -68,6 +76,7 @@ query(const struct query *q)
 	    q->name, conditions, order, q->limit < 0 ? NULL : limit};
 	PGresult *r;
 
+	begin();
 	snprintf(limit, sizeof(limit), "%ld", q->limit);
 	r = PQexecParams(db,
 	    "SELECT db_query_sql($1, $2::json, CASE WHEN $3::text IS NOT NULL "
@@ -80,6 +89,7 @@ query(const struct query *q)
 		postgres_fail(db, r, "read");
 	put_records(PQgetvalue(r, 0, 0));
 	PQclear(r);
+	PQclear(postgres_exec(db, "COMMIT", 0, NULL));
 	free(conditions);
 	free(order);
 }

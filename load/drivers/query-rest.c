@@ -84,6 +84,17 @@ put_query(struct rest_text *to, const struct query *q)
 	free(order);
 }
 
+/* A command line can say anything. */
+static void
+check_text(const struct rest_text *body)
+{
+	struct json_slice text = {body->s, body->len};
+	struct json_error e;
+
+	if (!json_valid(text, &e))
+		errx(EX_USAGE, "a name or a value is no UTF-8");
+}
+
 /* Write the rows of a page, and give what to ask for the next one by. */
 static struct json_slice
 put_page(struct json_slice answer)
@@ -110,6 +121,7 @@ query_pages(const struct query *q)
 	len = body.len;
 	do {
 		rest_puts(&body, "}");
+		check_text(&body);
 		call.body = body.s;
 		call.len = body.len;
 		ask(&call, &answer);
@@ -127,7 +139,9 @@ static void
 claim(const struct query *q, const struct claim *c)
 {
 	struct rest_text body = {NULL, 0, 0};
-	struct rest_call call = {.path = "rpc/db_claim"};
+	/* What was leased by a call whose answer was lost, the next run gets.
+	 */
+	struct rest_call call = {.path = "rpc/db_claim", .once = true};
 	struct json_slice answer;
 
 	put_query(&body, q);
@@ -140,6 +154,7 @@ claim(const struct query *q, const struct claim *c)
 	rest_puts(&body, ",\"run\":");
 	rest_put_string(&body, c->run, strlen(c->run));
 	rest_puts(&body, "}");
+	check_text(&body);
 	call.body = body.s;
 	call.len = body.len;
 	ask(&call, &answer);

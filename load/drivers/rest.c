@@ -45,8 +45,9 @@ static const struct {
     {"PGRST20", MISSING, EX_CONFIG, INIT_HINT},
     {"PGRST30", FATAL, EX_NOPERM, KEY_HINT}, {"PGRST", FATAL, EX_PROTOCOL, ""},
     {"SP064", WORDS, EX_USAGE, ""}, {"08", LATER, EX_TEMPFAIL, ""},
-    {"21", VALUE, EX_DATAERR, ""}, {"22", VALUE, EX_DATAERR, ""},
-    {"23", VALUE, EX_DATAERR, ""}, {"25006", FATAL, EX_TEMPFAIL, FULL_HINT},
+    {"21", VALUE, EX_DATAERR, ""}, {"22023", FATAL, EX_NOPERM, KEY_HINT},
+    {"22", VALUE, EX_DATAERR, ""}, {"23", VALUE, EX_DATAERR, ""},
+    {"25006", FATAL, EX_TEMPFAIL, FULL_HINT},
     {"28", FATAL, EX_NOPERM, KEY_HINT}, {"40", LATER, EX_TEMPFAIL, ""},
     {"42501", FATAL, EX_NOPERM, GRANT_HINT},
     {"42P01", MISSING, EX_CONFIG, INIT_HINT},
@@ -64,6 +65,7 @@ static struct {
 	char apikey[KEY_MAX + 16], authorization[KEY_MAX + 32];
 	struct rest_text answer;
 	/* of the last call */
+	bool once;
 	enum fate fate;
 	int status;
 	const char *hint;
@@ -197,7 +199,8 @@ is_public(const char *key, bool jwt)
 static void
 set_key(void)
 {
-	const char *key = conf_need("SUPABASE_KEY", "a database behind https"),
+	const char *key = conf_need("SUPABASE_KEY",
+		       "the secret key of a database behind https"),
 		   *dot = strchr(key, '.');
 	bool jwt = strncmp(key, "eyJ", 3) == 0 && dot != NULL &&
 	    strchr(dot + 1, '.') != NULL;
@@ -325,8 +328,16 @@ judge(void *arg, struct http_res *res)
 	bool json;
 
 	(void)arg;
+	if (res->outcome == HTTP_OK && res->status == 200 &&
+	    rest.answer.len == 0) {
+		/* libcurl takes a head that breaks off for a whole one. */
+		res->outcome = HTTP_LATER;
+		res->ambiguous = rest.once;
+		snprintf(res->why, sizeof(res->why), "an answer without end");
+	}
 	if (res->outcome == HTTP_OK)
 		return;
+	rest.answer.len = 0;
 	json = res->status != 0 && json_scan(text, error, &e);
 	if (res->outcome == HTTP_BROKEN)
 		set_fate(FATAL, EX_PROTOCOL, "");
@@ -365,6 +376,7 @@ rest_ask(const struct rest_call *call, struct json_slice *answer)
 
 	snprintf(url, sizeof(url), "%s/%s", rest.base, call->path);
 	rest.answer.len = 0;
+	rest.once = call->once;
 	res = http_do(rest.http, &req);
 	answer->s = rest.answer.s;
 	answer->len = rest.answer.len;

@@ -7,9 +7,9 @@
 # where_postgres: the folder of its programs; 1 if it is not here.
 where_postgres() {
 	local at
-	at=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb /usr/libexec/postgresql*/initdb \
+	at=$(shopt -s nullglob; printf '%s\n' /usr/lib/postgresql/*/bin/initdb /usr/libexec/postgresql*/initdb \
 		/opt/homebrew/opt/postgresql@*/bin/initdb /usr/local/opt/postgresql@*/bin/initdb | sort -V | tail -n 1)
-	[ -x "$at" ] || at=$(type -P initdb) || return
+	[ -n "$at" ] || at=$(type -P initdb) || return
 	dirname "$at"
 }
 
@@ -142,15 +142,18 @@ stop_postgres() {
 	rm -rf "$pg_dir"
 }
 
-# new_database [--supabase]: an empty one of this test's own.  It sets pg_name, pg_url
-# (as its owner) and pg_super_url.  With --supabase, all that is made in it is open to
-# anon and service_role, as in projects from before October 2026.
+# new_database [--supabase | --like NAME]: one of this test's own, empty or a copy of
+# another.  It sets pg_name, pg_url (as its owner) and pg_super_url.  With --supabase, all
+# that is made in it is open to anon and service_role, as in projects from before October
+# 2026.
 new_database() {
 	pg_name=t${EPOCHREALTIME//[.,]/}_$RANDOM
-	psql -qX -v ON_ERROR_STOP=1 "$pg_admin_url" -c "CREATE DATABASE $pg_name OWNER sellerpipe" || return
+	psql -qX -v ON_ERROR_STOP=1 "$pg_admin_url" \
+		-c "CREATE DATABASE $pg_name OWNER sellerpipe TEMPLATE ${2:-template1}" || return
 	pg_url=postgresql://sellerpipe@127.0.0.1:$pg_port/$pg_name
 	pg_super_url="postgresql:///$pg_name?host=$pg_dir&port=$pg_port&user=postgres"
 	export pg_name pg_url pg_super_url
+	[ "${1:-}" != --like ] || return 0
 	psql -qX -v ON_ERROR_STOP=1 "$pg_super_url" <<-!
 		GRANT USAGE ON SCHEMA public TO anon, authenticated, service_role;
 		${1:+ALTER DEFAULT PRIVILEGES FOR ROLE sellerpipe IN SCHEMA public GRANT ALL ON TABLES TO anon, authenticated, service_role;
@@ -182,7 +185,7 @@ base64url() {
 start_postgrest() {
 	local setting
 	rest_port=$(free_port) rest_admin_port=$(free_port)
-	rest_conf=$BATS_TEST_TMPDIR/postgrest.conf
+	rest_conf=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}/postgrest.conf
 	cat >"$rest_conf" <<-!
 		db-uri = "postgresql://authenticator:secret%20of%20authenticator@127.0.0.1:$pg_port/$pg_name"
 		db-schemas = "public"

@@ -9,7 +9,9 @@ byte for byte.  Each connection takes a line from the file of faults, if there i
     up N          after N bytes to the server both ends are cut off
     down N        after N bytes to the client both ends are cut off; the server has
                   had all that was sent
-    answer FILE   what is in FILE comes in place of the server's answer
+    answer FILE   what is in FILE comes in place of the server's answer, and the end
+
+With `on PATH` before it, it happens once that path is asked for by HTTP.
 """
 import argparse
 import os
@@ -46,64 +48,94 @@ def cut(*ends):
         end.close()
 
 
-def pump(source, sink, room, log):
-    """Pass on what comes, up to room bytes; whether both go on to the end."""
-    while True:
+def pass_on(data, sink, room):
+    """Of data as much as there is room for; the room left, None: any amount."""
+    sink.sendall(data if room is None else data[:room])
+    return None if room is None else room - len(data)
+
+
+class Connection:
+    def __init__(self, client, server, fault, log):
+        self.client, self.server, self.log = client, server, log
+        self.path = None
+        if fault[0] == "on":
+            self.path, fault = b" " + fault[1].encode() + b" ", fault[2:]
+        self.fault = fault
+        self.up = self.down = None
+        if self.path is None:
+            self.begin()
+
+    def begin(self):
+        self.path = None
+        if self.fault[0] == "up":
+            self.up = int(self.fault[1])
+        elif self.fault[0] == "down":
+            self.down = int(self.fault[1])
+
+    def receive(self):
+        data = self.client.recv(65536)
+        with lock:
+            self.log.write(data)
+            self.log.flush()
+        return data
+
+    def answer(self, data):
+        """In place of the server, once all of the request is here."""
+        while b"\r\n\r\n" not in data:
+            data += self.receive()
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line[15:])
+        while len(body) < length:
+            body += self.receive()
+        with open(self.fault[1], "rb") as f:
+            self.client.sendall(f.read())
+        self.client.shutdown(socket.SHUT_RDWR)
+        cut(self.server)
+
+    def pump_up(self):
         try:
-            data = source.recv(65536)
-            if log is not None:
-                with lock:
-                    log.write(data)
-                    log.flush()
-            if not data:
-                sink.shutdown(socket.SHUT_WR)
-                return
-            sink.sendall(data[:room] if room is not None else data)
+            while True:
+                data = self.receive()
+                if self.path is not None and self.path in data:
+                    self.begin()
+                if self.path is None and self.fault[0] == "answer" and data:
+                    return self.answer(data)
+                if not data:
+                    return self.server.shutdown(socket.SHUT_WR)
+                self.up = pass_on(data, self.server, self.up)
+                if self.up is not None and self.up <= 0:
+                    return cut(self.client, self.server)
         except OSError:
-            cut(source, sink)
-            return
-        if room is not None:
-            room -= len(data)
-            if room <= 0:
-                cut(source, sink)
-                return
+            cut(self.client, self.server)
 
-
-def read_request(client, log):
-    """All of one request: its head, and as much body as that says."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += client.recv(65536)
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = 0
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            length = int(line[15:])
-    while len(body) < length:
-        body += client.recv(65536)
-    with lock:
-        log.write(head + b"\r\n\r\n" + body)
-        log.flush()
+    def pump_down(self):
+        try:
+            while True:
+                data = self.server.recv(65536)
+                if not data:
+                    return self.client.shutdown(socket.SHUT_WR)
+                self.down = pass_on(data, self.client, self.down)
+                if self.down is not None and self.down <= 0:
+                    return cut(self.client, self.server)
+        except OSError:
+            if self.fault[0] != "answer":
+                cut(self.client, self.server)
 
 
 def serve(client, args, log):
-    fault = next_fault(args.faults)
-    if fault[0] == "answer":
-        read_request(client, log)
-        with open(fault[1], "rb") as f:
-            client.sendall(f.read())
-        client.close()
-        return
     host, port = args.to.rsplit(":", 1)
+    fault = next_fault(args.faults)
     try:
         server = socket.create_connection((host, int(port)))
     except OSError:
         cut(client)
         return
-    up = int(fault[1]) if fault[0] == "up" else None
-    down = int(fault[1]) if fault[0] == "down" else None
-    threading.Thread(target=pump, args=(client, server, up, log), daemon=True).start()
-    pump(server, client, down, None)
+    both = Connection(client, server, fault, log)
+    threading.Thread(target=both.pump_up, daemon=True).start()
+    both.pump_down()
 
 
 def main():

@@ -40,7 +40,9 @@ BEGIN
 		RETURN;
 	END IF;
 	PERFORM pg_advisory_xact_lock(hashtextextended('sellerpipe:make_partition', 0));
-	IF to_regclass(part) IS NOT NULL THEN -- somebody was faster
+	-- Somebody may have been faster, of which to_regclass would not know yet.
+	IF EXISTS (SELECT 1 FROM pg_class WHERE relname = part
+			AND relnamespace = quote_ident(current_schema())::regnamespace) THEN
 		RETURN;
 	END IF;
 	IF name <> 'sales_daily' THEN

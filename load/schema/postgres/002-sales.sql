@@ -174,11 +174,12 @@ CREATE TABLE sales_restatements (
 );
 
 -- The columns of which two rows of a table say something else, and what; of
--- numbers with a fraction as SQLite writes them, which is never without a point.
+-- numbers with a fraction as SQLite writes them: to 15 digits, and with a point.
 CREATE FUNCTION restated_columns(relation oid, old_row json, new_row json)
-RETURNS TABLE (name text, was json, is_now json) LANGUAGE sql STABLE AS $$
+RETURNS TABLE (name text, was json, is_now json) LANGUAGE sql STABLE
+SET extra_float_digits = 0 AS $$
 	WITH both_rows AS (
-		SELECT a.attname, o.value::text AS was, n.value::text AS is_now,
+		SELECT a.attname, o.value AS was, n.value AS is_now,
 			a.atttypid = 'double precision'::regtype AS real
 		FROM json_each(old_row) o
 		JOIN json_each(new_row) n ON n.key = o.key
@@ -187,12 +188,14 @@ RETURNS TABLE (name text, was json, is_now json) LANGUAGE sql STABLE AS $$
 				'fetched_at')
 			AND n.value::text <> o.value::text
 	)
-	SELECT attname, nullif(CASE WHEN real
-			THEN regexp_replace(was, '^(-?\d+)(e.*)?$', '\1.0\2')
-			ELSE was END, 'null')::json,
-		nullif(CASE WHEN real
-			THEN regexp_replace(is_now, '^(-?\d+)(e.*)?$', '\1.0\2')
-			ELSE is_now END, 'null')::json
+	SELECT attname, CASE WHEN real THEN regexp_replace(
+				(was #>> '{}')::double precision::text,
+				'^(-?\d+)(e.*)?$', '\1.0\2')
+			ELSE nullif(was::text, 'null') END::json,
+		CASE WHEN real THEN regexp_replace(
+				(is_now #>> '{}')::double precision::text,
+				'^(-?\d+)(e.*)?$', '\1.0\2')
+			ELSE nullif(is_now::text, 'null') END::json
 	FROM both_rows
 $$;
 
@@ -430,10 +433,12 @@ WITH days AS MATERIALIZED (
 		ON w.days <= m.whole AND m.whole >= 7 AND w.weight > 0
 	GROUP BY m.marketplace, m.as_of, m.whole, m.missing_days
 ), spans AS MATERIALIZED (
-	SELECT m.*, (SELECT sum(d.provisional::int) FROM days d
-			WHERE d.marketplace = m.marketplace AND d.age >= 0
-				AND d.age < m.days_used) AS provisional_days
-	FROM weighted m
+	SELECT m.marketplace, m.as_of, m.whole, m.missing_days, m.days_used,
+		m.weight, sum(d.provisional::int) AS provisional_days
+	FROM weighted m LEFT JOIN days d ON d.marketplace = m.marketplace
+		AND d.age >= 0 AND d.age < m.days_used
+	GROUP BY m.marketplace, m.as_of, m.whole, m.missing_days, m.days_used,
+		m.weight
 ), shares AS MATERIALIZED ( -- what a piece that was sold on a day adds
 	SELECT s.marketplace, d.date, d.age, d.age < s.days_used AS used,
 		(SELECT sum(w.weight / w.days) FROM velocity_windows w

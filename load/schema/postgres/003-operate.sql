@@ -103,21 +103,21 @@ CREATE INDEX failed_checks ON health_checks (service, checked_at) WHERE NOT ok;
 -- two; NULL: it is down.  failures: the most in a row.  Checks that are dated ahead
 -- of now are of a clock that was wrong.
 CREATE VIEW health_incidents WITH (security_invoker = true) AS
-WITH failed AS (
-	SELECT service, checked_at, detail, lag(checked_at) OVER (
-			PARTITION BY service ORDER BY checked_at) AS before
-	FROM health_checks
-	WHERE NOT ok AND checked_at <= now() + interval '5 minutes'
-), apart AS ( -- by so many good ones, as far as it matters
-	SELECT *, CASE WHEN before IS NULL THEN 2 ELSE (
-		SELECT count(*) FROM (SELECT 1 FROM health_checks h
-			WHERE h.service = f.service AND h.checked_at > f.before
-				AND h.checked_at < f.checked_at LIMIT 2) two) END AS good
-	FROM failed f
-), numbered AS (
-	SELECT *, count(*) FILTER (WHERE good = 2) OVER so_far AS incident,
-		count(*) FILTER (WHERE good > 0) OVER so_far AS streak
-	FROM apart
+WITH checks AS (
+	SELECT service, checked_at, ok, detail, row_number() OVER one_by_one AS n,
+		CASE WHEN lead(checked_at, 2) OVER one_by_one IS NOT NULL
+			THEN lead(checked_at) OVER one_by_one END AS up_since
+	FROM health_checks WHERE checked_at <= now() + interval '5 minutes'
+	WINDOW one_by_one AS (PARTITION BY service ORDER BY checked_at)
+), failed AS ( -- after so many good ones; NULL: the first
+	SELECT service, checked_at, detail, up_since, n - lag(n) OVER (
+			PARTITION BY service ORDER BY checked_at) - 1 AS good
+	FROM checks WHERE NOT ok
+), numbered AS MATERIALIZED (
+	SELECT *, count(*) FILTER (WHERE coalesce(good, 2) >= 2) OVER so_far
+			AS incident,
+		count(*) FILTER (WHERE coalesce(good, 2) > 0) OVER so_far AS streak
+	FROM failed
 	WINDOW so_far AS (PARTITION BY service ORDER BY checked_at)
 ), incidents AS (
 	SELECT service, min(checked_at) AS down_since, max(n) AS failures,
@@ -127,16 +127,7 @@ WITH failed AS (
 		FROM numbered GROUP BY service, incident, streak) streaks
 	GROUP BY service, incident
 )
-SELECT i.service, i.down_since, i.failures, i.last_failed_at,
-	CASE WHEN (SELECT count(*) FROM (SELECT 1 FROM health_checks h
-			WHERE h.service = i.service
-				AND h.checked_at > i.last_failed_at
-				AND h.checked_at <= now() + interval '5 minutes'
-			LIMIT 2) two) = 2
-		THEN (SELECT min(h.checked_at) FROM health_checks h
-			WHERE h.service = i.service
-				AND h.checked_at > i.last_failed_at) END AS up_since,
-	l.detail
-FROM incidents i JOIN health_checks l
+SELECT i.service, i.down_since, i.failures, i.last_failed_at, l.up_since, l.detail
+FROM incidents i JOIN numbered l
 	ON l.service = i.service AND l.checked_at = i.last_failed_at
 ORDER BY i.down_since, i.service;

@@ -52,8 +52,9 @@ $$;
 -- How a record changes the row that is there.  Within this SQL t is the row, and
 -- excluded the record.  A column that is of a table with `times` is as of its own
 -- time, O in the row and N in the record; '' comes before all times.
+-- Where novel is not true, the record says what the row does.
 CREATE OR REPLACE FUNCTION db_changes(tab text, cols text[],
-	OUT assignments text, OUT condition text)
+	OUT assignments text, OUT condition text, OUT novel text)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	key text[] := db_key(tab::regclass);
@@ -64,6 +65,7 @@ DECLARE
 	each boolean := coalesce(times IS NOT NULL AND version = ANY (cols), false);
 	sets text[];
 	differs text[];
+	novels text[];
 	at text[];
 	c record;
 	o text;
@@ -83,13 +85,16 @@ BEGIN
 	LOOP
 		o := format('t.%I', c.name);
 		n := format('excluded.%I', c.name);
+		IF c.came THEN
+			novels := novels || format('%1$s%2$s IS DISTINCT FROM %3$s%2$s',
+				o, c.compared, n);
+		END IF;
 		IF NOT each THEN
 			CONTINUE WHEN NOT c.came;
 			sets := sets || format(CASE c.kind WHEN 'first'
 				THEN '%I = least(%s, %s)' ELSE '%I = %3$s' END,
 				c.name, o, n);
-			differs := differs || format('%s%s IS DISTINCT FROM %s%s',
-				o, c.compared, n, c.compared);
+			differs := differs || novels[cardinality(novels)];
 		ELSIF c.kind = 'version' THEN
 			sets := sets || format('%I = greatest(%s, %s)', c.name, o, n);
 			differs := differs || format(
@@ -109,9 +114,8 @@ BEGIN
 			sets := sets || format(
 				'%I = CASE WHEN %s >= %s THEN %s ELSE %s END',
 				c.name, n_at, o_at, n, o);
-			differs := differs || format(
-				'%s > %s OR %1$s = %2$s AND %s%s IS DISTINCT FROM %s%s',
-				n_at, o_at, o, c.compared, n, c.compared);
+			differs := differs || format('%s > %s OR %1$s = %2$s AND %s',
+				n_at, o_at, novels[cardinality(novels)]);
 		END IF;
 	END LOOP;
 	IF each AND at IS NOT NULL THEN
@@ -121,6 +125,10 @@ BEGIN
 				< coalesce(db_utc(greatest(t.%I, excluded.%3$I)), ''))$sql$,
 			times, array_to_string(at, ', '), version);
 	END IF;
+	IF each THEN -- it may confirm what was older
+		novels := novels || format('t.%I IS NOT NULL', times);
+	END IF;
+	novel := array_to_string(novels, ' OR ');
 	assignments := array_to_string(sets, ', ');
 	condition := '(' || array_to_string(differs, ' OR ') || ')';
 	IF NOT each AND version = ANY (cols) THEN
@@ -171,11 +179,11 @@ BEGIN
 	RETURN format('INSERT INTO %1$I AS t (%2$s%3$s) SELECT %2$s%4$s FROM %5$s excluded',
 			tab, names, coalesce(added, ''), coalesce(first, ''), source)
 		|| CASE WHEN op = 'insert' THEN '' ELSE
-			-- What changes nothing need not even be locked; and the rest is in an
-			-- order, or two that do the same would wait for each other.
-			format(' WHERE coalesce((SELECT (%s) IS TRUE FROM %I t WHERE %s), true) '
+			-- What says nothing new need not even be locked; and the rest is in
+			-- an order, or two that do the same would wait for each other.
+			format(' WHERE coalesce((SELECT %s FROM %I t WHERE %s), true) '
 				'ORDER BY %s ON CONFLICT (%4$s) DO ',
-				coalesce(change.condition, 'false'), tab, same, keys)
+				coalesce(change.novel, 'false'), tab, same, keys)
 		|| CASE WHEN change.assignments IS NULL THEN 'NOTHING'
 			ELSE 'UPDATE SET ' || change.assignments
 				|| ' WHERE ' || change.condition END END;
@@ -317,13 +325,13 @@ DECLARE
 	errors text[];
 	fresh boolean;
 	must_check boolean := again; -- of those of the same row, not all are tried
-	checked boolean := op = 'delete';
+	checked boolean := op <> 'upsert'; -- what is only to update need not be whole
 	partitioned boolean := false;
 BEGIN
 	IF db_statement(tab, op, cols, source) IS NULL THEN
 		RETURN; -- an update of nothing
 	END IF;
-	IF again AND db_last(tab, cols, source) IS NULL THEN
+	IF again AND (op <> 'upsert' OR db_last(tab, cols, source) IS NULL) THEN
 		RETURN QUERY SELECT * FROM db_merge_each(tab, op, cols, source, lines);
 		RETURN;
 	END IF;
@@ -614,5 +622,74 @@ BEGIN
 			source, id, coalesce(taken, '{}'))))
 	INTO records;
 	RETURN coalesce(records, '');
+END
+$$;
+
+-- Remove about a thousand rows of what is older than so many days, as db-prune(1) says:
+-- {"rows":1000,"next":"..."}.  next is what `after` is to be the next time; null: all
+-- is done.  dry: only count, all at once.
+CREATE OR REPLACE FUNCTION db_prune(what text, days bigint, after text, dry boolean)
+RETURNS json
+LANGUAGE plpgsql SET jit = off AS $$
+DECLARE
+	most CONSTANT int := 1000;
+	before timestamptz := now() - days * interval '24 hours';
+	since timestamptz := coalesce(nullif(after, ''), '1970-01-01T00:00:00Z');
+	until timestamptz := before;
+	removed bigint;
+BEGIN
+	IF what = 'raw-days' AND dry THEN
+		SELECT count(*) INTO removed FROM asin_history
+		WHERE check_timestamp < before AND raw_keepa_response IS NOT NULL;
+	ELSIF what = 'raw-days' THEN -- in the order of time
+		SELECT max(check_timestamp) INTO until
+		FROM (SELECT check_timestamp FROM asin_history
+			WHERE check_timestamp > since AND check_timestamp < before
+				AND raw_keepa_response IS NOT NULL
+			ORDER BY check_timestamp LIMIT most) h;
+		UPDATE asin_history SET raw_keepa_response = NULL
+		WHERE check_timestamp > since AND check_timestamp <= until
+			AND raw_keepa_response IS NOT NULL;
+		GET DIAGNOSTICS removed = ROW_COUNT;
+	ELSIF what = 'runs-days' THEN
+		-- Of each job the last run on each machine stays, and the last good one.
+		WITH old AS (
+			SELECT run_id FROM runs r
+			WHERE coalesce(finished_at, started_at) < before
+				AND EXISTS (SELECT FROM runs n
+					WHERE n.job IS NOT DISTINCT FROM r.job
+						AND n.host IS NOT DISTINCT FROM r.host
+						AND n.started_at > r.started_at)
+				AND (coalesce(r.status, 1) NOT IN (0, 65) OR EXISTS (
+					SELECT FROM runs n
+					WHERE n.job IS NOT DISTINCT FROM r.job
+						AND n.started_at > r.started_at
+						AND n.status IN (0, 65)
+						AND n.finished_at > r.finished_at))
+			LIMIT CASE WHEN NOT dry THEN most END
+		), gone AS (
+			DELETE FROM runs WHERE NOT dry AND run_id IN (SELECT run_id FROM old)
+		)
+		SELECT count(*) INTO removed FROM old;
+	ELSIF what = 'checks-days' THEN
+		-- Of each service the last hundred stay, and all of one that is down.
+		WITH old AS (
+			SELECT service, checked_at FROM health_checks c
+			WHERE checked_at < before AND checked_at < (
+					SELECT n.checked_at FROM health_checks n
+					WHERE n.service = c.service
+					ORDER BY n.checked_at DESC LIMIT 1 OFFSET 99)
+				AND service NOT IN (SELECT service FROM health_incidents
+					WHERE down_since < before
+						AND (up_since IS NULL OR up_since >= before))
+			LIMIT CASE WHEN NOT dry THEN most END
+		), gone AS (
+			DELETE FROM health_checks WHERE NOT dry
+				AND (service, checked_at) IN (SELECT service, checked_at FROM old)
+		)
+		SELECT count(*) INTO removed FROM old;
+	END IF;
+	RETURN json_build_object('rows', removed, 'next',
+		CASE WHEN removed > 0 AND NOT dry THEN db_utc(until) END);
 END
 $$;

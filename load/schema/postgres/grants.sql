@@ -29,7 +29,7 @@ DECLARE
 		'db_statement', 'db_looks_new', 'db_make_partitions', 'db_refused',
 		'db_last', 'db_merge_each', 'db_merge', 'db_load', 'db_relation',
 		'db_column', 'db_rows', 'db_records', 'db_query_sql', 'db_query',
-		'db_list', 'db_claim'];
+		'db_list', 'db_claim', 'db_prune'];
 	others text := (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
 		WHERE rolname IN ('anon', 'authenticated'));
 	service text := (SELECT quote_ident(rolname) FROM pg_roles
@@ -41,7 +41,7 @@ BEGIN
 		SELECT c.oid::regclass AS name, c.relkind, c.relrowsecurity,
 			c.relispartition
 		FROM pg_class c
-		WHERE c.relnamespace = current_schema()::regnamespace
+		WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
 			AND c.relkind IN ('r', 'p', 'v')
 			AND (c.relname = ANY (ours) OR EXISTS (
 				SELECT 1 FROM pg_inherits i
@@ -65,7 +65,7 @@ BEGIN
 	END LOOP;
 	FOR r IN
 		SELECT p.oid::regprocedure AS name FROM pg_proc p
-		WHERE p.pronamespace = current_schema()::regnamespace
+		WHERE p.pronamespace = quote_ident(current_schema())::regnamespace
 			AND p.proname = ANY (our_functions)
 		ORDER BY p.oid
 	LOOP
