@@ -1,5 +1,5 @@
 -- What db-load and db-query do on the server's side, over whichever connection.
--- Applied anew with each migration.
+-- Applied anew with each migration: a change here takes a new one, which may be empty.
 --
 -- All of it runs with the rights and the search_path of whoever calls it.
 
