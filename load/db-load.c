@@ -79,6 +79,23 @@ kind_of(const char *name)
 	return PLAIN;
 }
 
+bool
+load_type(const char *name, enum type *type)
+{
+	static const char *const names[] = {[TYPE_TEXT] = "text",
+	    [TYPE_INTEGER] = "integer",
+	    [TYPE_REAL] = "real",
+	    [TYPE_BOOLEAN] = "boolean",
+	    [TYPE_JSON] = "json",
+	    [TYPE_TIME] = "time",
+	    [TYPE_DAY] = "day"};
+
+	for (*type = TYPE_TEXT; *type <= TYPE_DAY; ++*type)
+		if (strcmp(name, names[*type]) == 0)
+			return true;
+	return false;
+}
+
 struct table *
 load_table(struct load *to, const char *name)
 {
