@@ -50,6 +50,7 @@ teardown_file() {
 
 setup() {
 	clean_room
+	export PGHOST=$BATS_FILE_TMPDIR/pg PGUSER=owner PGTZ=Pacific/Apia # as in setup_file
 }
 
 pg() { # pg DATABASE [OPTION...]: by psql, rows as lines of text
