@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2119,SC2154 # cache, scale...: run.sh; new_database: peers.bash
 # postgres.sh - the PostgreSQL part of run.sh, which sources it
 #
 # On a cluster of its own, with a server's usual settings, fsync among them.
