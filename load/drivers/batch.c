@@ -5,6 +5,7 @@
 
 #define SEEN_MIN 4096 /* a power of 2, as all */
 #define GROUPS_MAX 100
+#define GROUPS_KEPT 8 /* with their memory */
 
 static uint64_t
 mix(uint64_t hash, const void *bytes, size_t len)
@@ -157,6 +158,12 @@ batch_room(struct group *g, size_t more)
 void
 batch_clear(struct batch *b)
 {
+	/* Or in time each of many would have room for a whole batch. */
+	for (size_t i = GROUPS_KEPT; i < b->n; i++) {
+		free(b->groups[i].buf);
+		b->groups[i].buf = NULL;
+		b->groups[i].cap = 0;
+	}
 	b->n = b->bytes = b->records = 0;
 	if (b->seen_cap > 0)
 		memset(b->seen, 0, b->seen_cap * sizeof(*b->seen));

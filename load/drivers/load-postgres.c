@@ -20,7 +20,7 @@
 
 #define BATCH_BYTES (2UL << 20)
 #define BATCH_RECORDS 100000
-#define COPY_BYTES (64UL << 10) /* handed to libpq, which keeps a copy */
+#define PIECE (64UL << 10) /* libpq keeps what is given to it at once */
 #define FEW 16 /* records of a group that needs no table */
 #define FEW_BYTES (64UL << 10)
 #define NUMBER_MAX 32 /* bytes of a number as text */
@@ -29,8 +29,7 @@ static PGconn *db;
 static bool dry_run;
 static struct batch batches[2];
 static struct batch *filling = &batches[0], *flying; /* NULL: none is */
-/* Of the flying batch: what the server wants by COPY next, and has to answer.
- */
+/* Of the flying batch: the next to go by COPY, and to be answered for. */
 static struct group *fed, *merged;
 
 struct refusal {
@@ -352,15 +351,14 @@ next_fed(struct group *g)
 	return g;
 }
 
+/* What the connection says of it comes with the next result. */
 static void
-feed(const struct group *g)
+put_copy(const struct group *g)
 {
-	size_t n;
-
-	for (size_t at = 0; at < g->len; at += n) {
-		n = g->len - at < COPY_BYTES ? g->len - at : COPY_BYTES;
-		PQputCopyData(db, g->buf + at, (int)n);
-	}
+	for (size_t at = 0; at < g->len; at += PIECE)
+		if (PQputCopyData(db, g->buf + at,
+			(int)(g->len - at < PIECE ? g->len - at : PIECE)) != 1)
+			break;
 	PQputCopyEnd(db, NULL);
 }
 
@@ -377,7 +375,7 @@ proceed(bool all)
 	    (r = PQgetResult(db)) != NULL) {
 		switch (PQresultStatus(r)) {
 		case PGRES_COPY_IN:
-			feed(fed);
+			put_copy(fed);
 			fed = next_fed(fed + 1);
 			break;
 		case PGRES_TUPLES_OK:
