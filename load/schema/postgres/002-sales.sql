@@ -176,7 +176,7 @@ CREATE TABLE sales_restatements (
 -- Of both tables the triggers do the same, but for the key, and that a total has one
 -- row a fetch.  They look at each column but the key and those that say whence and
 -- when a row is; so what they do is written out here, from the catalogue: to do it
--- for any row takes ten times as long.
+-- for any row takes four times as long.
 --
 -- Two changes at one moment are one, from the first old value to the last new one.
 -- A second row of one fetch only goes on with what is known to have changed.
