@@ -4,6 +4,8 @@
 #include "load/drivers/batch.h"
 
 #define SEEN_MIN 4096 /* a power of 2, as all */
+#define GROUPS_MAX 100
+#define GROUPS_KEPT 8 /* with their memory */
 
 static uint64_t
 mix(uint64_t hash, const void *bytes, size_t len)
@@ -99,13 +101,16 @@ new_group(struct batch *b, struct table *t, enum op op, bool again)
 	return g;
 }
 
-/* The index of such a group, which may be a new one. */
+/* The index of such a group, from first on, which may be a new one. */
 static size_t
-find_group(struct batch *b, struct table *t, enum op op, bool again)
+find_group(
+    struct batch *b, struct table *t, enum op op, bool again, size_t first)
 {
-	for (size_t i = b->n; i-- > 0;)
+	for (size_t i = b->n; i-- > first;)
 		if (b->groups[i].again == again && fits(&b->groups[i], t, op))
 			return i;
+	if (b->n == GROUPS_MAX)
+		return GROUPS_MAX;
 	new_group(b, t, op, again);
 	return b->n - 1;
 }
@@ -115,14 +120,18 @@ batch_add(struct batch *b, struct table *t, enum op op, unsigned long line)
 {
 	uint64_t hash = hash_key(t);
 	struct group *g;
-	size_t i, n;
+	size_t i, n, first;
+	bool again;
 
 	if (2 * (b->records + 1) > b->seen_cap)
 		grow_seen(b);
 	i = place(b, hash);
-	if (b->seen[i] != 0 && !fits(&b->groups[b->seen_in[i] - 1], t, op))
-		return NULL; /* no order between groups would be right */
-	n = find_group(b, t, op, b->seen[i] != 0);
+	/* What came before of this row is stored before it. */
+	first = b->seen[i] == 0 ? 0 : b->seen_in[i];
+	again = first > 0 && fits(&b->groups[first - 1], t, op);
+	n = find_group(b, t, op, again, again ? first - 1 : first);
+	if (n == GROUPS_MAX)
+		return NULL;
 	b->seen[i] = hash;
 	b->seen_in[i] = (uint32_t)n + 1;
 	g = &b->groups[n];
@@ -149,6 +158,12 @@ batch_room(struct group *g, size_t more)
 void
 batch_clear(struct batch *b)
 {
+	/* Or in time each of many would have room for a whole batch. */
+	for (size_t i = GROUPS_KEPT; i < b->n; i++) {
+		free(b->groups[i].buf);
+		b->groups[i].buf = NULL;
+		b->groups[i].cap = 0;
+	}
 	b->n = b->bytes = b->records = 0;
 	if (b->seen_cap > 0)
 		memset(b->seen, 0, b->seen_cap * sizeof(*b->seen));

@@ -3,8 +3,8 @@
  *
  * A group holds records of one table with the same columns, which one statement
  * can store.  None of them is of the same row as another, but for the groups
- * that say `again`: their records are stored one after the other, once all that
- * were before them are.
+ * that say `again`: their records are stored one after the other.  Groups are
+ * stored in their order, in which records of the same row are as they came.
  */
 #ifndef BATCH_H
 #define BATCH_H

@@ -1,7 +1,8 @@
 /*
  * PostgreSQL: batches, each a transaction: COPY into a temporary table for each
  * group of records, and from there one statement, which the server makes; see
- * db_merge in load/schema/postgres/functions.sql.
+ * db_merge in load/schema/postgres/functions.sql.  A group of a few records is
+ * in that statement itself, as to make a table takes longer.
  *
  * While the server is at the last group of a batch, the next one is read.  A
  * batch is kept until the server has it for good: if it fails for a reason that
@@ -17,15 +18,19 @@
 #include "load/drivers/batch.h"
 #include "load/drivers/postgres.h"
 
-#define BATCH_BYTES (8UL << 20)
+#define BATCH_BYTES (2UL << 20)
 #define BATCH_RECORDS 100000
+#define PIECE (64UL << 10) /* libpq keeps what is given to it at once */
+#define FEW 16 /* records of a group that needs no table */
+#define FEW_BYTES (64UL << 10)
 #define NUMBER_MAX 32 /* bytes of a number as text */
 
 static PGconn *db;
 static bool dry_run;
 static struct batch batches[2];
 static struct batch *filling = &batches[0], *flying; /* NULL: none is */
-static struct group *fed; /* of the flying batch: what the server wants next */
+/* Of the flying batch: the next to go by COPY, and to be answered for. */
+static struct group *fed, *merged;
 
 struct refusal {
 	const struct group *group;
@@ -198,12 +203,57 @@ add_columns(struct sql *q, const struct group *g,
 	}
 }
 
-static void
-add_group(struct sql *q, const struct group *g, size_t number)
+static bool
+is_few(const struct group *g)
 {
-	char stage[40];
+	return g->records <= FEW && g->len <= FEW_BYTES;
+}
 
-	snprintf(stage, sizeof(stage), "stage_%zu", number);
+/* A literal of what COPY gets; give where that ends. */
+static const char *
+add_literal(struct sql *q, const char *p)
+{
+	const char *end = p + strcspn(p, "\t\n");
+	char *text, *to;
+
+	if (end - p == 2 && memcmp(p, "\\N", 2) == 0) {
+		add(q, "NULL");
+		return end;
+	}
+	to = text = load_must(malloc((size_t)(end - p) + 1));
+	for (; p < end; p++) {
+		if (*p == '\\' && *++p != '\\')
+			*to++ = *p == 'n' ? '\n' : *p == 't' ? '\t' : '\r';
+		else
+			*to++ = *p;
+	}
+	*to = '\0';
+	add_quoted(q, PQescapeLiteral, text);
+	free(text);
+	return end;
+}
+
+/* The records as a query, whose columns have the types that they have in the
+ * table. */
+static void
+add_query(struct sql *q, const struct group *g)
+{
+	add(q, "(SELECT 0::bigint AS n, ");
+	add_columns(q, g, PQescapeIdentifier);
+	add(q, " FROM ");
+	add_quoted(q, PQescapeIdentifier, g->table->name);
+	add(q, " WHERE false");
+	for (const char *p = g->buf; p < g->buf + g->len; p++) {
+		add(q,
+		    p == g->buf || p[-1] == '\n' ? " UNION ALL SELECT " : ", ");
+		p = add_literal(q, p);
+	}
+	add(q, ")");
+}
+
+static void
+add_stage(struct sql *q, const struct group *g, const char *stage)
+{
 	add(q, "CREATE TEMP TABLE ");
 	add(q, stage);
 	add(q, " ON COMMIT DROP AS SELECT 0::bigint AS n, ");
@@ -212,15 +262,32 @@ add_group(struct sql *q, const struct group *g, size_t number)
 	add_quoted(q, PQescapeIdentifier, g->table->name);
 	add(q, " WITH NO DATA; COPY ");
 	add(q, stage);
-	add(q, " FROM STDIN; SELECT * FROM db_merge(");
+	add(q, " FROM STDIN; ");
+}
+
+static void
+add_group(struct sql *q, const struct group *g, size_t number)
+{
+	struct sql source = {NULL, 0, 0};
+	char stage[40];
+
+	if (is_few(g)) {
+		add_query(&source, g);
+	} else {
+		snprintf(stage, sizeof(stage), "stage_%zu", number);
+		add_stage(q, g, stage);
+		add(&source, stage);
+	}
+	add(q, "SELECT * FROM db_merge(");
 	add_quoted(q, PQescapeLiteral, g->table->name);
 	add(q, ", '");
 	add(q, batch_op(g->op));
 	add(q, "', ARRAY[");
 	add_columns(q, g, PQescapeLiteral);
-	add(q, "], '");
-	add(q, stage);
-	add(q, g->again ? "', NULL, true); " : "', NULL, false); ");
+	add(q, "], ");
+	add_quoted(q, PQescapeLiteral, source.text);
+	add(q, g->again ? ", NULL, true); " : ", NULL, false); ");
+	free(source.text);
 }
 
 /* The whole transaction goes to the server as one text. */
@@ -258,6 +325,32 @@ keep_refusals(const PGresult *r, const struct group *g)
 	}
 }
 
+static const struct group *
+flying_end(void)
+{
+	return flying->groups + flying->n;
+}
+
+/* The first group from g on that goes by COPY. */
+static struct group *
+next_fed(struct group *g)
+{
+	while (g < flying_end() && is_few(g))
+		g++;
+	return g;
+}
+
+/* What the connection says of it comes with the next result. */
+static void
+put_copy(const struct group *g)
+{
+	for (size_t at = 0; at < g->len; at += PIECE)
+		if (PQputCopyData(db, g->buf + at,
+			(int)(g->len - at < PIECE ? g->len - at : PIECE)) != 1)
+			break;
+	PQputCopyEnd(db, NULL);
+}
+
 /*
  * Go on with what the server asks for and answers: up to where it has got the
  * last group (all is false), or has done everything.  A result is what failed.
@@ -267,15 +360,15 @@ proceed(bool all)
 {
 	PGresult *failed = NULL, *r;
 
-	while ((r = PQgetResult(db)) != NULL) {
+	while ((all || failed != NULL || fed < flying_end()) &&
+	    (r = PQgetResult(db)) != NULL) {
 		switch (PQresultStatus(r)) {
 		case PGRES_COPY_IN:
-			PQputCopyData(db, fed->buf, (int)fed->len);
-			PQputCopyEnd(db, NULL);
-			fed++;
+			put_copy(fed);
+			fed = next_fed(fed + 1);
 			break;
 		case PGRES_TUPLES_OK:
-			keep_refusals(r, fed - 1);
+			keep_refusals(r, merged++);
 			break;
 		case PGRES_COMMAND_OK:
 			break;
@@ -285,8 +378,6 @@ proceed(bool all)
 			continue;
 		}
 		PQclear(r);
-		if (!all && fed == flying->groups + flying->n)
-			return NULL;
 	}
 	return failed;
 }
@@ -296,7 +387,8 @@ static PGresult *
 launch(void)
 {
 	forget_refusals();
-	fed = flying->groups;
+	merged = flying->groups;
+	fed = next_fed(merged);
 	if (!send(flying))
 		return PQmakeEmptyPGresult(db, PGRES_FATAL_ERROR);
 	return proceed(false);

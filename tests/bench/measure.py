@@ -7,7 +7,9 @@ A row is a line of four fields with tabs between them: name, goals, what to run
 before (unmeasured), command; the first row is ours.  The commands take turns,
 so that a slow minute of the machine is slow for all, and medians are printed.
 One that takes longer than LONG is run once.
-USAGE is usage.c's program, $IN the file whose bytes count for MB/s.
+USAGE is usage.c's program, $IN the file whose bytes count for MB/s.  With $ROWS,
+how many are in it, a server does most of the work: then it is rows/s, and the
+ratios are by the clock.
 """
 
 import os
@@ -18,6 +20,7 @@ import tempfile
 from fractions import Fraction
 
 LONG = 20       # seconds
+ROWS = int(os.environ.get("ROWS", 0))
 COLUMNS = "%-26s %8s %8s %8s %8s %8s   %-22s %s"
 
 
@@ -31,8 +34,11 @@ def run(usage, before, command):
         return [float(n) for n in out.read().split()] if done.returncode == 0 else None
 
 
-def met(goal, rate, rss, ratio):
-    """Whether one goal is met: >=600MB/s, <=16MiB, or >=12 times our CPU time."""
+def met(goal, cpu, rate, rss, ratio):
+    """Whether one goal is met: >=600MB/s, <=16MiB, or >=12 times our time; <=0.6s/M
+    is of our CPU time for a million rows."""
+    if goal.endswith("s/M"):
+        return cpu / ROWS * 1e6 <= float(goal[2:-3])
     if goal.endswith("MB/s"):
         return rate >= float(goal[2:-4])
     if goal.endswith("MiB"):
@@ -51,7 +57,7 @@ def main():
                 results.append(run(usage, row[2], row[3]))
 
     print("\n%s: %.0f MB, median of %d" % (title, size, rounds))
-    print(COLUMNS % ("", "CPU s", "wall s", "MB/s", "MiB", "x ours", "goal", "met"))
+    print(COLUMNS % ("", "CPU s", "wall s", "rows/s" if ROWS else "MB/s", "MiB", "x ours", "goal", "met"))
     ours = None
     for (name, goals, *_), results in zip(rows, taken):
         if None in results:
@@ -61,11 +67,12 @@ def main():
             name += " (once)"
         cpu, wall, rss = map(statistics.median, zip(*results))
         cpu = max(cpu, 0.001)
-        ours = ours or cpu
-        ratio = cpu / ours
-        oks = [met(goal, size / cpu, rss, ratio) for goal in goals.split()]
+        time, rate = (wall, ROWS / wall) if ROWS else (cpu, size / cpu)
+        ours = ours or time
+        ratio = time / ours
+        oks = [met(goal, cpu, rate, rss, ratio) for goal in goals.split()]
         print(COLUMNS % (
-            name, "%.3f" % cpu, "%.3f" % wall, "%.0f" % (size / cpu), "%.1f" % rss,
+            name, "%.3f" % cpu, "%.3f" % wall, "%.0f" % rate, "%.1f" % rss,
             "%.1f" % ratio if ratio >= 1 else "1/%.1f" % (1 / ratio),
             goals, "" if not oks else "yes" if all(oks) else "no"))
     sys.stdout.flush()

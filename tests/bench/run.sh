@@ -1,7 +1,8 @@
 #!/bin/bash
 # run.sh - each program beside what a user would take instead, and beside the limit
 #
-#     run.sh [NAME...]    flatten, diff, load, sales, report, saleload, latency; without a name, all
+#     run.sh [NAME...]    flatten, diff, load, sales, report, saleload, postgres, latency;
+#                         without a name, all
 #
 # What is not installed is left out, and said so.  No time fails a run; records
 # that are not the same as ours do, and a command that fails.
@@ -348,9 +349,12 @@ bench_latency() {
 	done
 }
 
+# shellcheck source=postgres.sh
+source "$bench/postgres.sh"
+
 mkdir -p "$cache"
 build usage
-[ $# -gt 0 ] || set -- flatten diff load sales report saleload latency
+[ $# -gt 0 ] || set -- flatten diff load sales report saleload postgres latency
 for name; do
 	case $name in
 	flatten) bench_flatten ;;
@@ -359,6 +363,7 @@ for name; do
 	sales) bench_sales ;;
 	report) bench_report ;;
 	saleload) bench_saleload ;;
+	postgres) bench_postgres ;;
 	latency) bench_latency ;;
 	*)
 		say "no bench '$name'"

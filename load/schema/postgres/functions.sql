@@ -320,6 +320,7 @@ CREATE OR REPLACE FUNCTION db_merge(tab text, op text, cols text[], source text,
 RETURNS TABLE (n bigint, error text)
 LANGUAGE plpgsql SET jit = off AS $$
 DECLARE
+	statement text := db_statement(tab, op, cols, source);
 	good text := source; -- those that were not refused
 	refused bigint[];
 	errors text[];
@@ -328,7 +329,7 @@ DECLARE
 	checked boolean := op <> 'upsert'; -- what is only to update need not be whole
 	partitioned boolean := false;
 BEGIN
-	IF db_statement(tab, op, cols, source) IS NULL THEN
+	IF statement IS NULL THEN
 		RETURN; -- an update of nothing
 	END IF;
 	IF again AND (op <> 'upsert' OR db_last(tab, cols, source) IS NULL) THEN
@@ -345,10 +346,14 @@ BEGIN
 				source, coalesce(refused, '{}'));
 		END IF;
 		BEGIN
-			EXECUTE db_statement(tab, CASE WHEN fresh THEN 'insert' ELSE op END,
-				cols, CASE WHEN again THEN db_last(tab, cols, good)
-					ELSE good END)
-			USING lines;
+			IF fresh OR must_check THEN
+				EXECUTE db_statement(tab, CASE WHEN fresh THEN 'insert' ELSE op END,
+					cols, CASE WHEN again THEN db_last(tab, cols, good)
+						ELSE good END)
+				USING lines;
+			ELSE
+				EXECUTE statement USING lines;
+			END IF;
 			EXIT;
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation
 			OR cardinality_violation THEN

@@ -24,8 +24,7 @@ DECLARE
 		'job_status', 'failed_runs', 'looks', 'unsent_summaries',
 		'row_counts', 'health_incidents', 'open_requests', 'turns'];
 	our_functions text[] := ARRAY['make_partition', 'make_partitions',
-		'leave_row', 'restated_columns', 'note_restated_product',
-		'note_restated_total', 'db_utc', 'db_key', 'db_tables', 'db_changes',
+		'leave_row', 'note_restated_product', 'note_restated_total', 'db_utc', 'db_key', 'db_tables', 'db_changes',
 		'db_statement', 'db_looks_new', 'db_make_partitions', 'db_refused',
 		'db_last', 'db_merge_each', 'db_merge', 'db_load', 'db_relation',
 		'db_column', 'db_rows', 'db_records', 'db_query_sql', 'db_query',
