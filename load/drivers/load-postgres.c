@@ -19,6 +19,7 @@
 
 #define BATCH_BYTES (8UL << 20)
 #define BATCH_RECORDS 100000
+#define PIECE (64UL << 10) /* libpq keeps what is given to it at once */
 #define NUMBER_MAX 32 /* bytes of a number as text */
 
 static PGconn *db;
@@ -269,6 +270,17 @@ keep_refusals(const PGresult *r, const struct group *g)
 	}
 }
 
+/* What the connection says of it comes with the next result. */
+static void
+put_copy(const struct group *g)
+{
+	for (size_t at = 0; at < g->len; at += PIECE)
+		if (PQputCopyData(db, g->buf + at,
+			(int)(g->len - at < PIECE ? g->len - at : PIECE)) != 1)
+			break;
+	PQputCopyEnd(db, NULL);
+}
+
 /*
  * Go on with what the server asks for and answers: up to where it has got the
  * last group (all is false), or has done everything.  A result is what failed.
@@ -281,9 +293,7 @@ proceed(bool all)
 	while ((r = PQgetResult(db)) != NULL) {
 		switch (PQresultStatus(r)) {
 		case PGRES_COPY_IN:
-			PQputCopyData(db, fed->buf, (int)fed->len);
-			PQputCopyEnd(db, NULL);
-			fed++;
+			put_copy(fed++);
 			break;
 		case PGRES_TUPLES_OK:
 			keep_refusals(r, fed - 1);

@@ -1,7 +1,8 @@
 -- What db-load and db-query do on the server's side, over whichever connection.
 -- Applied anew with each migration.
 --
--- All of it runs with the rights and the search_path of whoever calls it.
+-- All of it runs with the rights and the search_path of whoever calls it.  What makes
+-- records of rows wants all digits of a number, whatever a role has set.
 
 -- A time as records have it.
 CREATE OR REPLACE FUNCTION db_utc(at timestamptz) RETURNS text
@@ -27,7 +28,7 @@ LANGUAGE sql STABLE AS $$
 		('json', 'json'), ('timestamptz', 'time'), ('date', 'day')
 	), tables AS (
 		SELECT c.oid, c.relname, db_key(c.oid) AS key FROM pg_class c
-		WHERE c.relnamespace = current_schema()::regnamespace
+		WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
 			AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 			AND c.relname NOT IN ('sellerpipe_schema', 'column_kinds')
 	), columns AS (
@@ -234,7 +235,8 @@ $$;
 -- Those of the records that the table's constraints refuse, by their number.
 CREATE OR REPLACE FUNCTION db_refused(tab text, cols text[], source text, lines text[])
 RETURNS TABLE (n bigint, error text)
-LANGUAGE plpgsql SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1
+	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	names text := (SELECT string_agg(format('%I', c), ', ') FROM unnest(cols) c);
 	r record;
@@ -288,7 +290,8 @@ $$;
 CREATE OR REPLACE FUNCTION db_merge_each(tab text, op text, cols text[], source text,
 	lines text[])
 RETURNS TABLE (n bigint, error text)
-LANGUAGE plpgsql SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1
+	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	r record;
 BEGIN
@@ -424,7 +427,7 @@ CREATE OR REPLACE FUNCTION db_relation(name text) RETURNS oid
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	rel oid := (SELECT c.oid FROM pg_class c
-		WHERE c.relnamespace = current_schema()::regnamespace
+		WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
 			AND c.relname = name AND c.relkind IN ('r', 'p', 'v')
 			AND NOT c.relispartition);
 BEGIN
@@ -518,7 +521,7 @@ $$;
 CREATE OR REPLACE FUNCTION db_query(name text, conditions json DEFAULT '[]',
 	ord text[] DEFAULT NULL, lim bigint DEFAULT NULL, page json DEFAULT NULL)
 RETURNS json
-LANGUAGE plpgsql STABLE SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET jit = off SET extra_float_digits = 1 AS $$
 DECLARE
 	most CONSTANT bigint := 4 << 20; -- bytes of a page, but for one record more
 	key text[];
@@ -561,7 +564,7 @@ LANGUAGE sql STABLE AS $$
 	FROM (SELECT 'names' AS type, c.relname AS name,
 			CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END AS kind
 		FROM pg_class c
-		WHERE c.relnamespace = current_schema()::regnamespace
+		WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
 			AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
 			AND c.relname <> 'sellerpipe_schema'
 		ORDER BY kind, name) n
@@ -574,7 +577,7 @@ $$;
 CREATE OR REPLACE FUNCTION db_claim(name text, conditions json, lim bigint,
 	seconds bigint, holder text, run text)
 RETURNS text
-LANGUAGE plpgsql SET jit = off AS $$
+LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1 AS $$
 DECLARE
 	now timestamptz := date_trunc('second', clock_timestamp());
 	never CONSTANT timestamptz := '1970-01-01T00:00:00Z';
