@@ -66,10 +66,11 @@ connection_status(const char *why, PGPing ping)
 {
 	static const char *const stranger[] = {
 	    "certificate verify failed", "server certificate for", NULL};
-	static const char *const set_wrong[] = {
-	    "but SSL was required", "certificate file", "key file", NULL};
-	static const char *const busy[] = {"too many", "connection slots",
-	    "max client", "timeout expired", NULL};
+	static const char *const set_wrong[] = {"but SSL was required",
+	    "certificate file", "key file", "invalid value for parameter",
+	    "configuration parameter", "startup parameter", NULL};
+	static const char *const busy[] = {
+	    "too many", "connection slots", "max client", NULL};
 
 	if (has_any(why, stranger))
 		return EX_PROTOCOL;
@@ -98,8 +99,10 @@ try_to_connect(const char *url, PGPing *ping)
 	*ping = PQPING_OK;
 	if (db == NULL)
 		err(EX_TEMPFAIL, NULL);
-	if (PQstatus(db) != CONNECTION_OK)
-		*ping = PQpingParams(keys, values, 1);
+	if (PQstatus(db) != CONNECTION_OK) /* it would be as long again */
+		*ping = has(PQerrorMessage(db), "timeout expired")
+		    ? PQPING_NO_RESPONSE
+		    : PQpingParams(keys, values, 1);
 	return db;
 }
 
