@@ -165,10 +165,10 @@ both_jobs() {
 	db-load <in 2>/dev/null || [ $? -eq 65 ]
 	while read -r line; do
 		eval "args=($line)"
-		db-query -d "$lite" "${args[@]}" | jq -c . >lite
-		db-query "${args[@]}" | jq -c . >pg
-		diff lite pg || fail "$line"
-		[ -s pg ] || fail "nothing: $line"
+		db-query -d "$lite" "${args[@]}" | jq -c . >expected
+		db-query "${args[@]}" | jq -c . >given
+		diff expected given || fail "$line"
+		[ -s given ] || fail "nothing: $line"
 	done <<-'!'
 		tracked_asins marketplace=US --order asin
 		tracked_asins is_active=false --order marketplace,-asin
@@ -352,7 +352,8 @@ with_password() {
 		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$name" \
 			-addext "subjectAltName=DNS:$name" -keyout $name.key -out $name.crt 2>/dev/null
 		as_postgres tee "$pg_dir/data/$name.crt" <$name.crt >/dev/null
-		as_postgres install -m 600 /dev/stdin "$pg_dir/data/$name.key" <$name.key
+		as_postgres tee "$pg_dir/data/$name.key" <$name.key >/dev/null
+		as_postgres chmod 600 "$pg_dir/data/$name.key"
 	done
 	tls() { # tls on|off NAME
 		super "ALTER SYSTEM SET ssl = $1" "ALTER SYSTEM SET ssl_cert_file = '$2.crt'" "ALTER SYSTEM SET ssl_key_file = '$2.key'" \
@@ -576,8 +577,8 @@ for n in range(400):  # a megabyte, each of 200 times as much to a batch as anot
 	ranks 2026-{01..11} | jq -c 'range(40) as $n | .category_id = "\($n)"' >small
 	run -0 peak_kib db-load <large
 	[ "$output" -lt 100000 ]
-	for _ in {1..4}; do cat small; done >more
-	run -0 peak_kib db-load <more
+	for _ in {1..4}; do cat small; done >many
+	run -0 peak_kib db-load <many
 	[ "$output" -lt 100000 ]
 	run -0 peak_kib db-query asin_history
 	[ "$output" -lt 30000 ]
