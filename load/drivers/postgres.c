@@ -69,8 +69,9 @@ connection_status(const char *why, PGPing ping)
 	static const char *const set_wrong[] = {"but SSL was required",
 	    "certificate file", "key file", "invalid value for parameter",
 	    "configuration parameter", "startup parameter", NULL};
-	static const char *const busy[] = {
-	    "too many", "connection slots", "max client", NULL};
+	static const char *const busy[] = {"too many", "connection slots",
+	    "max client", "closed the connection", "could not receive data",
+	    "could not send", NULL};
 
 	if (has_any(why, stranger))
 		return EX_PROTOCOL;
@@ -239,18 +240,30 @@ postgres_again(PGconn *db, const PGresult *failed, int *tries)
 	return false;
 }
 
+/* Without parameters, all the statements of a text. */
+static PGresult *
+run(PGconn *db, const char *sql, int n, const char *const *values)
+{
+	return n == 0 ? PQexec(db, sql)
+		      : PQexecParams(db, sql, n, NULL, values, NULL, NULL, 0);
+}
+
 PGresult *
 postgres_exec(PGconn *db, const char *sql, int n, const char *const *values)
 {
-	/* Without parameters, all the statements of a text. */
-	PGresult *r = n == 0
-	    ? PQexec(db, sql)
-	    : PQexecParams(db, sql, n, NULL, values, NULL, NULL, 0);
+	bool alone = PQtransactionStatus(db) == PQTRANS_IDLE;
+	int tries = 0;
 
-	if (PQresultStatus(r) != PGRES_TUPLES_OK &&
-	    PQresultStatus(r) != PGRES_COMMAND_OK)
-		postgres_fail(db, r, "use");
-	return r;
+	for (;;) {
+		PGresult *r = run(db, sql, n, values);
+
+		if (PQresultStatus(r) == PGRES_TUPLES_OK ||
+		    PQresultStatus(r) == PGRES_COMMAND_OK)
+			return r;
+		if (!alone || !postgres_again(db, r, &tries))
+			postgres_fail(db, r, "use");
+		PQclear(r);
+	}
 }
 
 static long long
