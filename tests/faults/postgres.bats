@@ -81,7 +81,7 @@ by_proxy() {
 	by_proxy
 	db-load <stream
 	bytes=$(wc -c <proxy.log)
-	step=${FAULT_STEP:-13}
+	step=${FAULT_STEP:-17}
 	for way in up down; do
 		[ $way = up ] && most=$bytes || most=12000
 		# First it has not even been let in, then it learns what tables there are.
@@ -192,7 +192,7 @@ slowly() {
 	began=${EPOCHREALTIME/[.,]/}
 	db-load <stream
 	took=$((${EPOCHREALTIME/[.,]/} - began))
-	for ((n = 1; n < 40; n += ${FAULT_STEP:-5})); do
+	for ((n = 1; n < 40; n += ${FAULT_STEP:-8})); do
 		new_database --like "$ready"
 		DATABASE_URL=$pg_url
 		timeout --foreground -s KILL "$(awk -v us=$((took * n / 40)) 'BEGIN { print us / 1e6 }')" db-load <stream 2>/dev/null ||
