@@ -36,13 +36,13 @@ $(NOTIFY): lib/note.o
 notify/slack-post: LDLIBS += -ljson-c
 $(LOAD): lib/db.o lib/copy.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
-load/db-load load/db-query: load/drivers/postgres.o load/drivers/schema.o load/drivers/url.o
-load/db-load load/db-query: load/drivers/rest.o lib/http.o
-load/db-load: load/drivers/load-sqlite.o load/drivers/load-postgres.o load/drivers/batch.o
-load/db-load: load/drivers/load-rest.o
-load/db-query: load/drivers/query-sqlite.o load/drivers/query-postgres.o load/drivers/question.o
-load/db-query: load/drivers/query-rest.o
-load/db-load load/db-query: LDLIBS += -L$(PG_LIB) -lpq -lcurl -ljson-c
+load/db-load load/db-query load/db-prune: load/drivers/postgres.o load/drivers/schema.o \
+	load/drivers/rest.o load/drivers/url.o lib/http.o
+load/db-load load/db-query load/db-prune: LDLIBS += -L$(PG_LIB) -lpq -lcurl
+load/db-load: load/drivers/load-sqlite.o load/drivers/load-postgres.o load/drivers/load-rest.o load/drivers/batch.o
+load/db-query: load/drivers/query-sqlite.o load/drivers/query-postgres.o load/drivers/query-rest.o load/drivers/question.o
+load/db-query: LDLIBS += -ljson-c
+load/db-prune: load/drivers/prune-sqlite.o load/drivers/prune-server.o
 load/drivers/%.o: override CPPFLAGS += -I$(PG_INCLUDE)
 fetch/keepa-fetch: lib/split.o
 fetch/sp-fetch: lib/spapi.o
@@ -77,7 +77,7 @@ check-san:
 
 # What breaks, at each call of the system and each allocation: half an hour.
 faults: all
-	FAULT_STEP=1 tests/run.sh --as-built tests/faults/*.bats tests/sales-killed.bats
+	FAULT_STEP=1 tests/run.sh --as-built tests/faults/*.bats tests/sales-killed.bats tests/claim*.bats
 
 # Parsers against what nobody would write, for so many seconds each.
 FUZZ_TIME = 600

@@ -48,7 +48,8 @@ static const char usage[] =
     "is there, \"op\":\"delete\" removes it.  Types without a table are left "
     "alone.\n"
     "\n"
-    "  -d, --database URL  sqlite:FILE (else DATABASE_URL, else amazon.db)\n"
+    "  -d, --database URL  sqlite:FILE, postgresql://... or https://... (else\n"
+    "                      DATABASE_URL, else amazon.db)\n"
     "      --init          make the tables first; input may be empty\n"
     "      --dry-run       load, say how much, and take it all back\n"
     "      --help, --version\n"
@@ -76,6 +77,23 @@ kind_of(const char *name)
 		if (name != NULL && strcmp(name, kinds[k]) == 0)
 			return k;
 	return PLAIN;
+}
+
+bool
+load_type(const char *name, enum type *type)
+{
+	static const char *const names[] = {[TYPE_TEXT] = "text",
+	    [TYPE_INTEGER] = "integer",
+	    [TYPE_REAL] = "real",
+	    [TYPE_BOOLEAN] = "boolean",
+	    [TYPE_JSON] = "json",
+	    [TYPE_TIME] = "time",
+	    [TYPE_DAY] = "day"};
+
+	for (*type = TYPE_TEXT; *type <= TYPE_DAY; ++*type)
+		if (strcmp(name, names[*type]) == 0)
+			return true;
+	return false;
 }
 
 struct table *

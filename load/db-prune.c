@@ -1,13 +1,11 @@
 /*
  * db-prune - remove from the database what is old and can be spared
  *
- * Raw answers of looks, the record of runs, and health checks.  SQLite is told
- * to refuse everything else, so that no mistake made here touches changes, rank
- * history or sales.  What is removed makes room for what comes; the file does
- * not shrink.
+ * Raw answers of looks, the record of runs, and health checks; never changes,
+ * rank history or sales.  What is removed makes room for what comes; a file
+ * does not shrink.
  *
- * About a thousand rows at a time, with rests between, so that nobody who
- * writes waits for long.  What is removed stays so if it is killed, and the
+ * It goes in small steps.  What is removed stays so if it is killed, and the
  * next run goes on.
  */
 #include <err.h>
@@ -16,66 +14,26 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "lib/db.h"
 #include "lib/ndjson.h"
-#include "lib/when.h"
+#include "load/drivers/prune.h"
+#include "load/drivers/url.h"
 
-#define DAY 86400
 #define DAYS_MAX 36500
-#define BATCH "1000"
-#define REST_MIN_NS 2000000L
 
-/* Of each job the last run on each machine stays, and the last good one: that
- * is how it goes. */
-#define OLD_RUNS \
-	"runs r WHERE coalesce(finished_at, started_at) < ?1 " \
-	"AND EXISTS (SELECT 1 FROM runs n WHERE n.job IS r.job " \
-	"AND n.host IS r.host AND n.started_at > r.started_at) " \
-	"AND (coalesce(r.status, 1) NOT IN (0, 65) OR EXISTS (" \
-	"SELECT 1 FROM runs n WHERE n.job IS r.job " \
-	"AND n.started_at > r.started_at AND n.status IN (0, 65) " \
-	"AND n.finished_at > r.finished_at))"
+static const struct {
+	const char *option, *what;
+} kinds[] = {[PRUNE_RAW] = {"raw-days", "raw answers in asin_history"},
+    [PRUNE_RUNS] = {"runs-days", "runs"},
+    [PRUNE_CHECKS] = {"checks-days", "health_checks"}};
 
-/* Of each service the last hundred stay: what is going on now is in them.  So
- * do all of one that is, or then was, down: it would be down since another
- * time, and people would be told of it again. */
-#define OLD_CHECKS \
-	"health_checks c WHERE checked_at < ?1 AND checked_at < (" \
-	"SELECT n.checked_at FROM health_checks n " \
-	"WHERE n.service = c.service " \
-	"ORDER BY n.checked_at DESC LIMIT 1 OFFSET 99) " \
-	"AND service NOT IN (SELECT service FROM health_incidents " \
-	"WHERE down_since < ?1 AND (up_since IS NULL OR up_since >= ?1))"
-
-#define OLD_ANSWERS \
-	"asin_history INDEXED BY looks_by_time WHERE check_timestamp < ?1 " \
-	"AND check_timestamp > ?2 AND raw_keepa_response IS NOT NULL"
-
-/*
- * What can be pruned, as of the time ?1.  What has a `reach` is gone through in
- * the order of time: it says how far a batch reaches that begins behind ?2, and
- * `remove` ends with ?3.
- */
-static const struct kind {
-	const char *option, *what, *count, *reach, *remove;
-} kinds[] = {
-    {"raw-days", "raw answers in asin_history",
-	"SELECT count(*) FROM " OLD_ANSWERS,
-	"SELECT max(check_timestamp) FROM (SELECT check_timestamp "
-	"FROM " OLD_ANSWERS " ORDER BY check_timestamp LIMIT " BATCH ")",
-	"UPDATE asin_history SET raw_keepa_response = NULL WHERE rowid IN ("
-	"SELECT rowid FROM " OLD_ANSWERS " AND check_timestamp <= ?3)"},
-    {"runs-days", "runs", "SELECT count(*) FROM " OLD_RUNS, NULL,
-	"DELETE FROM runs WHERE run_id IN (SELECT run_id FROM " OLD_RUNS
-	" LIMIT " BATCH ")"},
-    {"checks-days", "health_checks", "SELECT count(*) FROM " OLD_CHECKS, NULL,
-	"DELETE FROM health_checks WHERE (service, checked_at) IN ("
-	"SELECT service, checked_at FROM " OLD_CHECKS " LIMIT " BATCH ")"}};
-
-#define KINDS (int)(sizeof(kinds) / sizeof(kinds[0]))
+static const struct {
+	const char *prefix;
+	const struct pruner *pruner;
+} pruners[] = {{"postgresql://", &prune_postgres},
+    {"postgres://", &prune_postgres}, {"https://", &prune_rest},
+    {"http://", &prune_rest}, {"", &prune_sqlite}};
 
 static const char usage[] =
     "usage: db-prune [-d URL] [--raw-days N] [--runs-days N] "
@@ -84,7 +42,8 @@ static const char usage[] =
     "\n"
     "Removes from the database what is older than so many days.\n"
     "\n"
-    "  -d, --database URL   sqlite:FILE (else DATABASE_URL, else amazon.db)\n"
+    "  -d, --database URL   sqlite:FILE, postgresql://... or https://...\n"
+    "                       (else DATABASE_URL, else amazon.db)\n"
     "      --raw-days N     of looks, Keepa's raw answers\n"
     "      --runs-days N    the record of runs\n"
     "      --checks-days N  health checks\n"
@@ -94,135 +53,22 @@ static const char usage[] =
     "\n"
     "example: db-prune --raw-days 30 --dry-run\n";
 
-/* What this program may do to the database, whatever it says. */
-static int
-allow(void *unused, int action, const char *table, const char *column,
-    const char *database, const char *trigger)
-{
-	(void)unused, (void)database, (void)trigger;
-	switch (action) {
-	case SQLITE_SELECT:
-	case SQLITE_READ:
-	case SQLITE_FUNCTION:
-	case SQLITE_TRANSACTION:
-		return SQLITE_OK;
-	case SQLITE_UPDATE:
-		if (strcmp(table, "asin_history") == 0 &&
-		    strcmp(column, "raw_keepa_response") == 0)
-			return SQLITE_OK;
-		return SQLITE_DENY;
-	case SQLITE_DELETE:
-		if (strcmp(table, "runs") == 0 ||
-		    strcmp(table, "health_checks") == 0)
-			return SQLITE_OK;
-		return SQLITE_DENY;
-	default:
-		return SQLITE_DENY;
-	}
-}
-
 static void
-report(const struct kind *kind, long long n, const char *done)
+report(enum prune_kind kind, long long n, const char *done)
 {
 	if (n > 0)
-		warnx("%lld %s %s removed", n, kind->what, done);
+		warnx("%lld %s %s removed", n, kinds[kind].what, done);
 }
 
-static sqlite3_stmt *
-prepare(sqlite3 *db, const char *sql, const char *before)
+/* The one for what the URL begins with. */
+static const struct pruner *
+find_pruner(const char *url)
 {
-	sqlite3_stmt *stmt = db_prepare(db, sql);
+	size_t i = 0;
 
-	sqlite3_bind_text(stmt, 1, before, -1, SQLITE_STATIC);
-	sqlite3_bind_text(stmt, 2, "", -1, SQLITE_STATIC);
-	return stmt;
-}
-
-static void
-count(sqlite3 *db, const struct kind *kind, const char *before)
-{
-	sqlite3_stmt *stmt = prepare(db, kind->count, before);
-
-	db_step(db, stmt);
-	report(kind, sqlite3_column_int64(stmt, 0), "would be");
-	sqlite3_finalize(stmt);
-}
-
-/* As long as nobody else could write: whoever wants to, looks now and then. */
-static void
-rest(const struct timespec *since)
-{
-	struct timespec now, t;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	t.tv_sec = now.tv_sec - since->tv_sec;
-	t.tv_nsec = now.tv_nsec - since->tv_nsec;
-	if (t.tv_nsec < 0) {
-		t.tv_nsec += 1000000000L;
-		t.tv_sec--;
-	}
-	if (t.tv_sec == 0 && t.tv_nsec < REST_MIN_NS)
-		t.tv_nsec = REST_MIN_NS;
-	nanosleep(&t, NULL);
-}
-
-/* One batch, in a transaction of its own; how many rows that was. */
-static long long
-remove_some(sqlite3 *db, sqlite3_stmt *stmt)
-{
-	struct timespec since;
-	long long n;
-
-	db_exec(db, "BEGIN IMMEDIATE");
-	clock_gettime(CLOCK_MONOTONIC, &since);
-	db_step(db, stmt);
-	n = sqlite3_changes64(db);
-	sqlite3_reset(stmt);
-	db_exec(db, "COMMIT");
-	if (n > 0)
-		rest(&since);
-	return n;
-}
-
-/* Move the batch on to behind the last one; false at the end.  It is looked for
- * before the transaction, since that may take long. */
-static bool
-reach(sqlite3 *db, sqlite3_stmt *find, sqlite3_stmt *stmt, char *from, char *to)
-{
-	const char *text;
-
-	sqlite3_bind_text(find, 2, from, -1, SQLITE_STATIC);
-	db_step(db, find);
-	text = (const char *)sqlite3_column_text(find, 0);
-	if (text == NULL)
-		return false;
-	snprintf(to, WHEN_SIZE, "%s", text);
-	sqlite3_reset(find);
-	sqlite3_bind_text(stmt, 2, from, -1, SQLITE_TRANSIENT);
-	sqlite3_bind_text(stmt, 3, to, -1, SQLITE_TRANSIENT);
-	memcpy(from, to, WHEN_SIZE);
-	return true;
-}
-
-static void
-prune(sqlite3 *db, const struct kind *kind, const char *before)
-{
-	sqlite3_stmt *stmt = prepare(db, kind->remove, before), *find = NULL;
-	char from[WHEN_SIZE] = "", to[WHEN_SIZE];
-	long long all = 0, n;
-
-	if (kind->reach != NULL) {
-		find = prepare(db, kind->reach, before);
-		while (reach(db, find, stmt, from, to))
-			all += remove_some(db, stmt);
-	} else {
-		while ((n = remove_some(db, stmt)) > 0)
-			all += n;
-	}
-	sqlite3_finalize(find);
-	sqlite3_finalize(stmt);
-	if (isatty(STDERR_FILENO))
-		report(kind, all, "are");
+	while (strncmp(url, pruners[i].prefix, strlen(pruners[i].prefix)) != 0)
+		i++;
+	return pruners[i].pruner;
 }
 
 static long
@@ -248,14 +94,14 @@ main(int argc, char *argv[])
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	const char *url = NULL;
-	long days[KINDS] = {0};
+	long days[PRUNE_KINDS] = {0};
 	bool dry_run = false, any = false;
-	sqlite3 *db;
+	const struct pruner *pruner;
 	int c;
 
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "d:", options, NULL)) != -1) {
-		if (c >= 0 && c < KINDS) {
+		if (c >= 0 && c < PRUNE_KINDS) {
 			days[c] = read_days(kinds[c].option, optarg);
 			any = true;
 		} else if (c == 'd') {
@@ -272,26 +118,19 @@ main(int argc, char *argv[])
 	if (!any)
 		errx(EX_USAGE, "what is to be removed? see --help");
 
-	db = db_open(url, DB_READ); /* it has to be there */
-	db_exec(
-	    db, "PRAGMA secure_delete = OFF"); /* no need to write it over */
-	sqlite3_set_authorizer(db, allow, NULL);
-	for (int i = 0; i < KINDS; i++) {
-		char before[WHEN_SIZE];
-
-		if (days[i] == 0)
+	url = url_given(url);
+	pruner = find_pruner(url);
+	pruner->open(url);
+	for (enum prune_kind k = 0; k < PRUNE_KINDS; k++) {
+		if (days[k] == 0)
 			continue;
-		when_text(when_now() - days[i] * DAY, before);
 		if (dry_run)
-			count(db, &kinds[i], before);
+			report(k, pruner->count(k, days[k]), "would be");
+		else if (isatty(STDERR_FILENO))
+			report(k, pruner->prune(k, days[k]), "are");
 		else
-			prune(db, &kinds[i], before);
+			pruner->prune(k, days[k]);
 	}
-	/* What the -wal has grown to by this; those who read it may keep it. */
-	sqlite3_busy_timeout(db, 0);
-	if (!dry_run)
-		sqlite3_wal_checkpoint_v2(
-		    db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	db_close(db);
+	pruner->close();
 	return nd_finish();
 }

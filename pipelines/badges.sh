@@ -86,9 +86,9 @@ claim() {
 next_hundred() {
 	local again=0
 	while [ "$again" -le "$looked" ] && claim "$view" "spool/claimed.$$" --limit 100 --lease "${look_lease}s"; do
-		jq -c --slurpfile asked "$asked" \
+		jq -nc --slurpfile asked "$asked" \
 			'($asked | map({key: ., value: true}) | from_entries) as $seen
-			| select($seen["\(.marketplace) \(.asin)"] | not)' "spool/claimed.$$" >"spool/due.$$" || {
+			| inputs | select($seen["\(.marketplace) \(.asin)"] | not)' "spool/claimed.$$" >"spool/due.$$" || {
 			stages jq 70
 			note 70
 			return 1
@@ -144,8 +144,8 @@ tell() {
 # What was there when somebody claimed it before may have been sent: he was killed,
 # or could not load his notes.
 alerts() {
-	jq -c --slurpfile told "spool/told.$$" '($told | map({key: .id, value: .claimed_at}) | from_entries) as $told
-		| if ($told[.notification_id] // "") >= .detected_at then .maybe_sent = true else . end' "spool/unsent.$$" |
+	jq -nc --slurpfile told "spool/told.$$" '($told | map({key: .id, value: .claimed_at}) | from_entries) as $told
+		| inputs | if ($told[.notification_id] // "") >= .detected_at then .maybe_sent = true else . end' "spool/unsent.$$" |
 		ALERT_DIGEST=$alert_digest jq -sc -f "$here/../notify/badge-alert.jq"
 }
 

@@ -8,8 +8,7 @@
 # answers after RAW_DAYS (30), the record of runs after RUNS_DAYS (90), health checks
 # after CHECKS_DAYS (30); never changes, rank history or sales.  See db-prune(1).
 #
-# Of a database on a server it removes nothing, and says so in its log: README.md has the
-# SQL for pg_cron.  RAW_DAYS=0 keeps raw answers out of any database.
+# RAW_DAYS=0 keeps raw answers out of the database from the start.
 #
 # If nothing was looked at for two days, nothing is removed: the clock may be wrong.
 # What was not taken in or not delivered yet stays, however old.
@@ -86,12 +85,10 @@ if [ ${#dry_run[@]} -eq 0 ]; then
 elif [ "$n" -gt 0 ]; then
 	say "$n files in spool/ would be removed"
 fi
-if on_server; then
-	say "the database is a server's, and is not pruned from here: see \"Several machines\" in README.md"
-	exit "$status"
-fi
+raw_days=$(setting RAW_DAYS 30)
+[ "$raw_days" != 0 ] || raw_days=1 # what there is of before
 code=0
-db-prune ${dry_run[@]+"${dry_run[@]}"} --raw-days "$(setting RAW_DAYS 30)" \
+db-prune ${dry_run[@]+"${dry_run[@]}"} --raw-days "$raw_days" \
 	--runs-days "$(setting RUNS_DAYS 90)" --checks-days "$(setting CHECKS_DAYS 30)" || code=$?
 [ ${#dry_run[@]} -gt 0 ] || stages db-prune "$code"
 exit "$(worst "$status" "$code")"

@@ -124,6 +124,17 @@ list_plan() {
 		awk -F '\t' '{ printf "%-3s %s  %-6s %-11s %s\n", $1, $2, $3, $4, $5 }'
 }
 
+# Into the ledger what of the plan is to be asked for.  Of what another machine has
+# asked for since it was read, it knows better.
+load_plan() {
+	local statuses=(0 0 0)
+	db-query report_requests status!=planned status!=not_ready status!=CANCELLED status!=FATAL |
+		jq -nc --slurpfile plan "$plan" '([inputs | {key: .request_id, value: true}] | from_entries) as $asked
+			| $plan[] | select($asked[.request_id] | not)' | db-load || statuses=("${PIPESTATUS[@]}")
+	stages db-load "${statuses[2]}"
+	return "$(worst "${statuses[@]}")"
+}
+
 # Keep of the plan what no other machine is at: false if that is nothing.  Others may
 # have planned the same at the same moment.
 claim() {
@@ -134,8 +145,8 @@ claim() {
 	done >"spool/claimed.$$"
 	stages db-query "$code"
 	note "$code"
-	jq -c --slurpfile claimed "spool/claimed.$$" \
-		'($claimed | map({key: .request_id, value: true}) | from_entries) as $ours | select($ours[.request_id])' \
+	jq -nc --slurpfile claimed "spool/claimed.$$" \
+		'($claimed | map({key: .request_id, value: true}) | from_entries) as $ours | inputs | select($ours[.request_id])' \
 		"$plan" >"$plan.ours" || exit 74
 	mv "$plan.ours" "$plan"
 	[ -s "$plan" ] || [ "$planned" -eq 0 ] || [ "$code" -ne 0 ]
@@ -307,7 +318,7 @@ if [ "$mode" = resume ] && [ -z "$(due)" ]; then
 fi
 markets=()
 code=0
-db-load <"$plan" || code=$?
+load_plan || code=$?
 note "$code"
 [ "$mode" != backfill ] || [ ! -t 2 ] || say "$(tell_plan)"
 if [ "$code" -eq 0 ] || [ "$code" -eq 65 ]; then

@@ -82,14 +82,18 @@ compose() {
 
 # Until when all is known that happened.  A badges run that is not done, or was
 # killed and not followed by another, may bring what it saw from its beginning on;
-# so may what is in the spool.  After 26 hours they are not waited for.
+# so may what is in the spool.  After 26 hours they are not waited for; those of
+# another machine, which may be gone for good, after 7: none runs so long.
 known_until() { # known_until NOW
 	local since
 	since=$(hours_before 26 "$1") || return
 	db-query runs job=badges "started_at>=$since" |
-		jq -nr --arg now "$1" --arg since "$since" '[inputs] as $runs
-			| ($runs | map(select(.finished_at).started_at) | max // "") as $done
-			| [$now, ($runs[] | select(.finished_at == null and .started_at >= $done).started_at),
+		jq -nr --arg now "$1" --arg since "$since" --arg here "$(uname -n)" --arg recent "$(hours_before 7 "$1")" '
+			[inputs | .host //= $here] as $runs
+			| ($runs | map(select(.finished_at)) | group_by(.host)
+				| map({key: .[0].host, value: (map(.started_at) | max)}) | from_entries) as $done
+			| [$now, ($runs[] | select(.finished_at == null and .started_at >= ($done[.host] // "")
+				and (.host == $here or .started_at > $recent)).started_at),
 			   ($ARGS.positional[] | capture("^spool/badges-(?<d>[0-9]{8}T[0-9]{6})Z-").d
 				| "\(.[:4])-\(.[4:6])-\(.[6:11]):\(.[11:13]):\(.[13:])Z" | select(. >= $since))]
 			| min' --args spool/badges-*.part

@@ -306,7 +306,8 @@ runs-badges"
 	run -0 bash -c 'db-query runs job=x | wc -l'
 	assert_output 2
 	SPOOL_DAYS=x run -78 prune.sh
-	RAW_DAYS=0 run -64 prune.sh
+	RUNS_DAYS=0 run -64 prune.sh
+	RAW_DAYS=0 run -0 prune.sh # which keeps raw answers out of the database
 	run -64 prune.sh now
 	run -0 prune.sh --help
 }

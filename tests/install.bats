@@ -407,6 +407,8 @@ completes() {
 	assert_output bestseller_changes
 	run completes db-query --limit 3 due_
 	assert_output due_asins
+	run completes db-query --claim due_
+	assert_output due_asins
 	[ "$(completes db-query '' | wc -l)" -eq "$(db-query --list | wc -l)" ]
 	DATABASE_URL=sqlite:none.db run completes db-query best
 	assert_output ''

@@ -50,10 +50,10 @@ napping() {
 	assert_success
 	assert_equal "$output$stderr" ''
 	run cat logs/demo.log
-	assert_line --index 0 --regexp '^[0-9T:-]+Z demo-[0-9TZ]+-[0-9]+ begins: bash$'
+	assert_line --index 0 --regexp '^[0-9T:-]+Z demo-[0-9TZ]+-[0-9]+-[0-9a-f]{8} begins: bash$'
 	assert_line --index 1 out
 	assert_line --index 2 err
-	assert_line --index 3 --regexp '^[0-9T:-]+Z demo-[0-9TZ]+-[0-9]+ ends: status 0, [0-9] s$'
+	assert_line --index 3 --regexp '^[0-9T:-]+Z demo-[0-9TZ]+-[0-9]+-[0-9a-f]{8} ends: status 0, [0-9] s$'
 	assert_equal "$(runs '[.job, .program, .status, .stages, .records, .error, .host, (.finished_at >= .started_at)]')" \
 		"[\"demo\",\"bash\",0,{\"bash\":0},null,null,\"$(uname -n)\",true]"
 	assert_equal "$(runs .version)" "\"$(db-load --version | sed 's/.* //')\""

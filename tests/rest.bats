@@ -454,6 +454,25 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 	grep -q 'trying again in' said
 }
 
+@test "killed again and again in the middle of batches: all is there, once" {
+	export HTTP_TRIES=30
+	for part in {0..7}; do # each has to go by itself, by then
+		ranks $((part * 5000 + 1)) $((part * 5000 + 5000))
+		sleep 0.2
+	done | db-load 2>said &
+	for _ in 1 2 3; do
+		sleep 0.4
+		kill_postgres
+		resume_postgres
+	done
+	wait $!
+	run -0 sql 'SELECT count(*), sum(rank) FROM rank_history'
+	assert_output '40000|800020000'
+	grep -q 'trying again in' said
+	run grep -v 'trying again in' said
+	assert_output ''
+}
+
 @test "cut off in the middle of an answer, or of a batch: nothing is lost, nothing is there twice" {
 	for units in 3 4; do
 		jq -nc --argjson units $units 'range(200) | {type: "sales_daily", marketplace: "US",
@@ -501,6 +520,14 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 	answers /rpc/db_load 500 "$slow"
 	answers /rpc/db_load 500 "$slow"
 	fails 75 "db-load: $DATABASE_URL: canceling statement due to statement timeout (57014)" db-load < <(ranks 1 2)
+	# A gateway that has waited too long: first the same again.
+	sql 'TRUNCATE rank_history'
+	answers /rpc/db_load 504 '<html>no answer in time</html>'
+	answers /rpc/db_load 504 '<html>no answer in time</html>'
+	HTTP_TRIES=2 run -0 --separate-stderr db-load <in
+	assert_equal "$stderr" "db-load: $DATABASE_URL/rpc/db_load: HTTP status 504; trying again in 0.0 s"
+	run -0 sql 'SELECT count(*) FROM rank_history'
+	assert_output 4
 }
 
 @test "each error has its status, by its code before all else" {
@@ -559,6 +586,11 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 	done
 	run -75 --separate-stderr db-query runs
 	assert_equal "$(tail -n 1 <<<"$stderr")" "$here: HTTP status 540"
+	for _ in 1 2; do # PostgREST's database has gone in the middle
+		answers /rpc/db_query 400 '{"code":"","details":null,"hint":null,"message":""}'
+	done
+	run -75 --separate-stderr db-query runs
+	assert_equal "$(wc -l <<<"$stderr")" 2
 	answers /rpc/db_query 404 '<html>nothing here</html>'
 	fails 76 "$here: HTTP status 404; is this PostgREST?" db-query runs
 	answers /rpc/db_query 302 '' 'Location: https://example.com/'

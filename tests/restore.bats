@@ -253,6 +253,16 @@ look() {
 	assert_output '[0,{"db-backup":0}]'
 }
 
+@test "what somebody was at when the backup was made, is free" {
+	track.sh add "${ASINS[@]}"
+	db-query --claim watchlist --holder gone --lease 168h >/dev/null
+	[ -n "$(db-query leases)" ]
+	backup.sh
+	restore.sh
+	assert_equal "$(db-query leases)" ''
+	[ -n "$(db-query --claim watchlist)" ]
+}
+
 @test "killed at any moment, it changes nothing or is done; run again, it is done" {
 	history
 	state >before

@@ -236,7 +236,7 @@ US:$yesterday:CHILD:2 DONE"
 	SP_API_REFRESH_TOKEN='Atzr|revoked' CLICKUP_API_TOKEN=pk_wrong run -77 sales.sh --lookback 1
 	assert_equal "$(messages .channel)" C0ALERTS
 	run -0 left
-	assert_output --regexp '^report-sales-[0-9TZ]*-[0-9]*.clickup_comment$'
+	assert_output --regexp '^report-sales-[0-9TZ]*-[0-9]*-[0-9a-f]{8}.clickup_comment$'
 }
 
 @test "without ClickUp and Slack the job is the same" {

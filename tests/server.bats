@@ -117,15 +117,30 @@ some_history() {
 	assert_output B0SIM00001
 }
 
-@test "prune.sh prunes the spool, and says that it leaves the database" {
-	db-load --init </dev/null
+@test "prune.sh prunes the spool and the database, as it does a file" {
+	local as=(jq -cS .)
 	mkdir spool
 	touch -d '40 days ago' spool/badges-20260101T000000Z-1-0.gz
-	run -0 --separate-stderr prune.sh
-	assert_equal "$stderr" ''
+	python3 "$top/tests/fixtures/everything.py" 2 >records
+	# That is of any time: now something was looked at.
+	echo '{"type":"asin_history","marketplace":"US","asin":"B00TEST001","check_timestamp":"'"$(date -u +%FT%TZ)"'"}' >>records
+	for DATABASE_URL in sqlite:file.db "$pg_url"; do
+		db-load <records
+		db-prune --dry-run --raw-days 30 --runs-days 90 --checks-days 30 2>"plan.${DATABASE_URL%%:*}"
+		run -0 --separate-stderr prune.sh
+		assert_equal "$stderr" ''
+	done
 	[ ! -e spool/badges-20260101T000000Z-1-0.gz ]
-	run tail -n 2 logs/prune.log
-	assert_output --partial "prune.sh: the database is a server's, and is not pruned from here"
+	[ -s plan.sqlite ]
+	diff plan.sqlite plan.postgresql
+	for table in asin_history health_checks; do
+		diff <(db-query -d file.db "$table" | "${as[@]}" | sort) <(db-query "$table" | "${as[@]}" | sort)
+	done
+	run -0 --separate-stderr db-prune --dry-run --raw-days 30 --runs-days 90 --checks-days 30
+	assert_equal "$stderr" ''
+	db-query asin_history >now
+	run jq -rn '[inputs | select(.raw_keepa_response != null)] | length' now
+	refute_output 0
 }
 
 @test "status.sh shows where it is, and never the password" {

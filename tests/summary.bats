@@ -461,6 +461,22 @@ ends() { # where the last window does
 	assert_equal "${#lines[@]}" 2
 }
 
+@test "a badges run of another machine ends the window whoever else is done, for 7 hours" {
+	run_of far "$(ago '3 hours')"
+	load_records '{type: "runs", run_id: "near", job: "badges", host: "other", started_at: "'"$(ago '2 hours')"'",
+		finished_at: "'"$(ago '1 hour')"'", status: 0}'
+	began=$(db-query runs run_id=far | jq -r .started_at)
+	run -0 summary.sh
+	run ends
+	assert_output "$began"
+	run_of far "$(ago '8 hours')" # it is gone for good
+	before=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	run -0 summary.sh
+	run ends
+	assert [ ! "$output" \< "$before" ]
+	assert_abut
+}
+
 @test "what is in the spool, to be taken in, ends the window as well" {
 	stamp=$(date -u -d '2 hours ago' +%Y%m%dT%H%M%SZ)
 	touch "spool/badges-$stamp-77-0.part"

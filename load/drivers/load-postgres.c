@@ -37,23 +37,6 @@ struct refusal {
 static struct refusal *refusals; /* of the flying batch */
 static size_t n_refusals;
 
-static enum type
-type_of(const char *name)
-{
-	static const char *const names[] = {[TYPE_TEXT] = "text",
-	    [TYPE_INTEGER] = "integer",
-	    [TYPE_REAL] = "real",
-	    [TYPE_BOOLEAN] = "boolean",
-	    [TYPE_JSON] = "json",
-	    [TYPE_TIME] = "time",
-	    [TYPE_DAY] = "day"};
-	enum type t = TYPE_TEXT;
-
-	while (t < TYPE_DAY && strcmp(name, names[t]) != 0)
-		t++;
-	return t;
-}
-
 static void
 read_tables(struct load *load)
 {
@@ -65,10 +48,16 @@ read_tables(struct load *load)
 	const char *table = "";
 
 	for (int i = 0; i < PQntuples(r); i++) {
+		enum type type;
+
+		if (!load_type(PQgetvalue(r, i, 2), &type))
+			errx(EX_CONFIG,
+			    "the database has functions of "
+			    "another version");
 		if (strcmp(PQgetvalue(r, i, 0), table) != 0)
 			load_table(load, table = PQgetvalue(r, i, 0));
-		load_column(load, PQgetvalue(r, i, 1),
-		    type_of(PQgetvalue(r, i, 2)), atoi(PQgetvalue(r, i, 3)),
+		load_column(load, PQgetvalue(r, i, 1), type,
+		    atoi(PQgetvalue(r, i, 3)),
 		    PQgetisnull(r, i, 4) ? NULL : PQgetvalue(r, i, 4));
 	}
 	PQclear(r);

@@ -27,31 +27,20 @@ static struct rest_text body;
 static void
 add_column(struct load *to, struct json_slice text)
 {
-	static const char *const types[] = {[TYPE_TEXT] = "text",
-	    [TYPE_INTEGER] = "integer",
-	    [TYPE_REAL] = "real",
-	    [TYPE_BOOLEAN] = "boolean",
-	    [TYPE_JSON] = "json",
-	    [TYPE_TIME] = "time",
-	    [TYPE_DAY] = "day"};
 	struct json_field column[] = {JSON_FIELD("name"), JSON_FIELD("type"),
 	    JSON_FIELD("key"), JSON_FIELD("kind"), JSON_END};
-	char name[256], kind[16];
+	char name[256], kind[16], word[16];
 	struct json_error e;
+	enum type type;
 	long long key;
 
 	if (!json_scan(text, column, &e) ||
 	    *json_words(column[0].val, name, sizeof(name)) == '\0' ||
+	    !load_type(json_words(column[1].val, word, sizeof(word)), &type) ||
 	    !json_int(column[2].val, 0, 1000, &key))
 		rest_nonsense();
 	json_words(column[3].val, kind, sizeof(kind));
-	for (enum type t = TYPE_TEXT; t <= TYPE_DAY; t++) {
-		if (!json_is(column[1].val, types[t]))
-			continue;
-		load_column(to, name, t, (int)key, *kind == '\0' ? NULL : kind);
-		return;
-	}
-	rest_nonsense();
+	load_column(to, name, type, (int)key, *kind == '\0' ? NULL : kind);
 }
 
 /* The catalogue, as db_tables gives it. */

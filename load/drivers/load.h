@@ -92,6 +92,9 @@ struct table *load_table(struct load *, const char *name);
 void load_column(
     struct load *, const char *name, enum type, int key, const char *kind);
 
+/* The type that a server's db_tables calls so; false if it is none of these. */
+bool load_type(const char *name, enum type *);
+
 /* p, unless there is no memory, which ends the program with 75. */
 void *load_must(void *p);
 

@@ -26,8 +26,9 @@
 	"the project's SQL editor"
 #define FULL_HINT "; Supabase lets nobody write where the disk is full"
 
-/* What an error is about: what may pass by itself, us, or what we sent. */
-enum fate { FATAL, LATER, SLOW, LARGE, VALUE, MISSING, WORDS };
+/* What an error is about: us, what may pass by itself (if it has HELD a call
+ * up, that may have been too much), or what we sent. */
+enum fate { FATAL, LATER, HELD, SLOW, LARGE, VALUE, MISSING, WORDS };
 
 const char rest_init_hint[] = INIT_HINT;
 
@@ -268,7 +269,9 @@ set_fate(enum fate fate, int status, const char *hint)
 static void
 judge_status(const struct http_res *res, bool json)
 {
-	if (res->outcome == HTTP_LATER)
+	if (res->status == 504 || res->status == 524) /* a gateway's patience */
+		set_fate(HELD, EX_TEMPFAIL, "");
+	else if (res->outcome == HTTP_LATER)
 		set_fate(LATER, EX_TEMPFAIL, "");
 	else if (res->status == 413)
 		set_fate(LARGE, EX_DATAERR, "");
@@ -294,9 +297,13 @@ judge_code(struct json_slice code)
 		set_fate(codes[i].fate, codes[i].status, codes[i].hint);
 		return true;
 	}
-	if (strlen(text) == 5) /* of PostgreSQL, and none that we know */
+	if (json_is(code, "")) /* its database left it in the middle */
+		set_fate(LATER, EX_TEMPFAIL, "");
+	else if (strlen(text) == 5) /* PostgreSQL's, and none that we know */
 		set_fate(FATAL, EX_SOFTWARE, "");
-	return strlen(text) == 5;
+	else
+		return false;
+	return true;
 }
 
 /* In the server's words, which can repeat what was sent. */
@@ -344,7 +351,9 @@ judge(void *arg, struct http_res *res)
 	else if (!json || !judge_code(error[0].val))
 		judge_status(res, json);
 	if (res->outcome != HTTP_BROKEN)
-		res->outcome = rest.fate == LATER ? HTTP_LATER : HTTP_REFUSED;
+		res->outcome = rest.fate == LATER || rest.fate == HELD
+		    ? HTTP_LATER
+		    : HTTP_REFUSED;
 	if (json) {
 		set_words(res, error);
 		snprintf(res->why, sizeof(res->why), "%.250s", rest.words);
@@ -388,6 +397,7 @@ rest_ask(const struct rest_call *call, struct json_slice *answer)
 		return REST_OK;
 	}
 	switch (rest.fate) {
+	case HELD:
 	case SLOW:
 		return REST_SLOW;
 	case LARGE:

@@ -44,6 +44,7 @@ _sellerpipe() {
 	*:-m:* | *:--marketplace:* | *:--marketplaces:*) words='@MARKETS@' ;;
 	*:--mode:*) words='daily backfill' ;;
 	*:*:-*) words=$(_sellerpipe_options "$1") ;;
+	db-query:--claim:*) words=$(_sellerpipe_names "$1") ;;
 	db-query:-*:* | db-query::*) ;;
 	db-query:*) words=$(_sellerpipe_names "$1") ;;
 	track.sh:*track.sh:*) words='add remove list' ;;

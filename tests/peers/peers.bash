@@ -126,9 +126,10 @@ restart_postgres() {
 kill_postgres() {
 	local pid pids
 	pid=$(head -n 1 "$pg_dir/data/postmaster.pid")
+	kill -STOP "$pid" # it makes no more of them
 	pids="$pid $(ps -o pid= --ppid "$pid")"
-	# shellcheck disable=SC2086 # a list of numbers
-	kill -KILL $pids
+	# shellcheck disable=SC2086 # a list of numbers; some may be gone
+	kill -KILL $pids 2>/dev/null || true
 	while ps -o stat= -p "$(tr -s ' \n' , <<<"$pids" | sed 's/,$//')" | grep -qv '^Z'; do
 		sleep 0.02
 	done

@@ -1,5 +1,5 @@
 -- What db-load and db-query do on the server's side, over whichever connection.
--- Applied anew with each migration.
+-- Applied anew with each migration: a change here takes a new one, which may be empty.
 --
 -- All of it runs with the rights and the search_path of whoever calls it.  What makes
 -- records of rows wants all digits of a number, whatever a role has set.
@@ -625,5 +625,74 @@ BEGIN
 			source, id, coalesce(taken, '{}'))))
 	INTO records;
 	RETURN coalesce(records, '');
+END
+$$;
+
+-- Remove about a thousand rows of what is older than so many days, as db-prune(1) says:
+-- {"rows":1000,"next":"..."}.  next is what `after` is to be the next time; null: all
+-- is done.  dry: only count, all at once.
+CREATE OR REPLACE FUNCTION db_prune(what text, days bigint, after text, dry boolean)
+RETURNS json
+LANGUAGE plpgsql SET jit = off AS $$
+DECLARE
+	most CONSTANT int := 1000;
+	before timestamptz := now() - days * interval '24 hours';
+	since timestamptz := coalesce(nullif(after, ''), '1970-01-01T00:00:00Z');
+	until timestamptz := before;
+	removed bigint;
+BEGIN
+	IF what = 'raw-days' AND dry THEN
+		SELECT count(*) INTO removed FROM asin_history
+		WHERE check_timestamp < before AND raw_keepa_response IS NOT NULL;
+	ELSIF what = 'raw-days' THEN -- in the order of time
+		SELECT max(check_timestamp) INTO until
+		FROM (SELECT check_timestamp FROM asin_history
+			WHERE check_timestamp > since AND check_timestamp < before
+				AND raw_keepa_response IS NOT NULL
+			ORDER BY check_timestamp LIMIT most) h;
+		UPDATE asin_history SET raw_keepa_response = NULL
+		WHERE check_timestamp > since AND check_timestamp <= until
+			AND raw_keepa_response IS NOT NULL;
+		GET DIAGNOSTICS removed = ROW_COUNT;
+	ELSIF what = 'runs-days' THEN
+		-- Of each job the last run on each machine stays, and the last good one.
+		WITH old AS (
+			SELECT run_id FROM runs r
+			WHERE coalesce(finished_at, started_at) < before
+				AND EXISTS (SELECT FROM runs n
+					WHERE n.job IS NOT DISTINCT FROM r.job
+						AND n.host IS NOT DISTINCT FROM r.host
+						AND n.started_at > r.started_at)
+				AND (coalesce(r.status, 1) NOT IN (0, 65) OR EXISTS (
+					SELECT FROM runs n
+					WHERE n.job IS NOT DISTINCT FROM r.job
+						AND n.started_at > r.started_at
+						AND n.status IN (0, 65)
+						AND n.finished_at > r.finished_at))
+			LIMIT CASE WHEN NOT dry THEN most END
+		), gone AS (
+			DELETE FROM runs WHERE NOT dry AND run_id IN (SELECT run_id FROM old)
+		)
+		SELECT count(*) INTO removed FROM old;
+	ELSIF what = 'checks-days' THEN
+		-- Of each service the last hundred stay, and all of one that is down.
+		WITH old AS (
+			SELECT service, checked_at FROM health_checks c
+			WHERE checked_at < before AND checked_at < (
+					SELECT n.checked_at FROM health_checks n
+					WHERE n.service = c.service
+					ORDER BY n.checked_at DESC LIMIT 1 OFFSET 99)
+				AND service NOT IN (SELECT service FROM health_incidents
+					WHERE down_since < before
+						AND (up_since IS NULL OR up_since >= before))
+			LIMIT CASE WHEN NOT dry THEN most END
+		), gone AS (
+			DELETE FROM health_checks WHERE NOT dry
+				AND (service, checked_at) IN (SELECT service, checked_at FROM old)
+		)
+		SELECT count(*) INTO removed FROM old;
+	END IF;
+	RETURN json_build_object('rows', removed, 'next',
+		CASE WHEN removed > 0 AND NOT dry THEN db_utc(until) END);
 END
 $$;

@@ -29,7 +29,7 @@ DECLARE
 		'db_statement', 'db_looks_new', 'db_make_partitions', 'db_refused',
 		'db_last', 'db_merge_each', 'db_merge', 'db_load', 'db_relation',
 		'db_column', 'db_rows', 'db_records', 'db_query_sql', 'db_query',
-		'db_list', 'db_claim'];
+		'db_list', 'db_claim', 'db_prune'];
 	others text := (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
 		WHERE rolname IN ('anon', 'authenticated'));
 	service text := (SELECT quote_ident(rolname) FROM pg_roles
