@@ -146,7 +146,7 @@ both_jobs() {
 	) | jq -cS 'def plain: gsub("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z"; "TIME") | gsub("[0-9]{8}T[0-9]{6}Z(-[0-9]+)?"; "TIME")
 			| gsub("(?<a>TIME)-[0-9a-f]{8}"; "\(.a)-ID")
 			| gsub("[0-9]{5,}"; "N") | gsub("\(env.PWD)/(one|two)"; "HERE");
-		del(.processing_started_at, .processing_completed_at, .latency_ms)
+		del(.processing_started_at, .processing_completed_at, .latency_ms, .document_id)
 		| walk(if type == "string" then plain elif type == "object" then with_entries(.key |= plain) else . end)' | sort
 }
 

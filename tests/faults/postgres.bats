@@ -25,6 +25,7 @@ setup() {
 
 teardown() {
 	stop_proxy
+	! mountpoint -q "$pg_dir/small" || umount -l "$pg_dir/small"
 }
 
 # sales HOUR: what a report of that hour says of 300 products: restated by each
