@@ -239,6 +239,9 @@ LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1
 	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	names text := (SELECT string_agg(format('%I', c), ', ') FROM unnest(cols) c);
+	one text := format('INSERT INTO db_checked (%s) SELECT s.* FROM unnest($1) u (record), '
+		'LATERAL (SELECT %1$s FROM json_populate_record(NULL::%I, u.record)) s',
+		names, tab);
 	r record;
 BEGIN
 	DROP TABLE IF EXISTS pg_temp.db_checked;
@@ -251,18 +254,28 @@ BEGIN
 	EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
 		NULL; -- some are: which?
 	END;
-	FOR r IN EXECUTE format('SELECT s.n, row_to_json(s) AS record FROM %s s '
-		'ORDER BY s.n', source) USING lines
+	-- Each attempt costs more than a record does, so a few of them are tried at once.
+	FOR r IN EXECUTE format('SELECT array_agg(n ORDER BY n) AS n, '
+		'array_agg(record ORDER BY n) AS records '
+		'FROM (SELECT s.n, row_to_json(s) AS record, '
+			'(row_number() OVER (ORDER BY s.n) - 1) / 32 AS part FROM %s s) p '
+		'GROUP BY part ORDER BY part', source) USING lines
 	LOOP
 		BEGIN
-			EXECUTE format('INSERT INTO db_checked (%s) SELECT %1$s '
-				'FROM json_populate_record(NULL::%I, $1) s', names, tab)
-			USING r.record;
+			EXECUTE one USING r.records;
+			CONTINUE;
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-			n := r.n;
-			error := replace(SQLERRM, 'db_checked', tab);
-			RETURN NEXT;
+			NULL;
 		END;
+		FOR i IN 1 .. cardinality(r.n) LOOP
+			BEGIN
+				EXECUTE one USING r.records[i : i];
+			EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+				n := r.n[i];
+				error := replace(SQLERRM, 'db_checked', tab);
+				RETURN NEXT;
+			END;
+		END LOOP;
 	END LOOP;
 END
 $$;
