@@ -21,12 +21,24 @@ nap(double seconds)
 	nanosleep(&t, NULL);
 }
 
-/* libpq's messages end in newlines, and can have several lines. */
+/*
+ * libpq's messages have a line for each address that it tried, and a second for
+ * what to look at, which begins with a tab: all but those, in one line.
+ */
 static const char *
 one_line(const char *message, char *buf, size_t size)
 {
-	snprintf(buf, size, "%s", message);
-	buf[strcspn(buf, "\n")] = '\0';
+	size_t len = 0;
+
+	buf[0] = '\0';
+	while (*message != '\0' && len + 1 < size) {
+		size_t line = strcspn(message, "\n");
+
+		if (line > 0 && *message != '\t')
+			len += (size_t)snprintf(buf + len, size - len, "%s%.*s",
+			    len == 0 ? "" : "; ", (int)line, message);
+		message += line + (message[line] == '\n');
+	}
 	return buf;
 }
 
@@ -34,6 +46,14 @@ static bool
 has(const char *text, const char *words)
 {
 	return strstr(text, words) != NULL;
+}
+
+static bool
+has_any(const char *text, const char *const *words)
+{
+	while (*words != NULL && !has(text, *words))
+		words++;
+	return *words != NULL;
 }
 
 /*
@@ -44,32 +64,46 @@ has(const char *text, const char *words)
 static int
 connection_status(const char *why, PGPing ping)
 {
-	if (ping == PQPING_NO_ATTEMPT)
+	static const char *const stranger[] = {
+	    "certificate verify failed", "server certificate for", NULL};
+	static const char *const set_wrong[] = {"but SSL was required",
+	    "certificate file", "key file", "invalid value for parameter",
+	    "configuration parameter", "startup parameter", NULL};
+	static const char *const busy[] = {"too many", "connection slots",
+	    "max client", "closed the connection", "could not receive data",
+	    "could not send", NULL};
+
+	if (has_any(why, stranger))
+		return EX_PROTOCOL;
+	if (has_any(why, set_wrong))
 		return EX_CONFIG;
-	if (ping != PQPING_OK || has(why, "too many") ||
-	    has(why, "connection slots") || has(why, "max client") ||
-	    has(why, "timeout expired"))
+	if (ping != PQPING_OK || has_any(why, busy))
 		return EX_TEMPFAIL;
 	if (has(why, "does not exist") && has(why, "database \""))
 		return EX_CONFIG;
 	return EX_NOPERM;
 }
 
+/* What the URL says goes before what is above it here, and after what is below.
+ */
 static PGconn *
 try_to_connect(const char *url, PGPing *ping)
 {
-	static const char *const keys[] = {"client_encoding",
-	    "fallback_application_name", "connect_timeout", "keepalives_idle",
-	    "tcp_user_timeout", "dbname", NULL};
-	const char *values[] = {
-	    "UTF8", "sellerpipe", "10", "30", "60000", url, NULL};
+	static const char *const keys[] = {"fallback_application_name",
+	    "connect_timeout", "keepalives_idle", "tcp_user_timeout", "dbname",
+	    "client_encoding", NULL};
+	const char *values[] = {"sellerpipe",
+	    getenv("PGCONNECT_TIMEOUT") == NULL ? "10" : NULL, "30", "60000",
+	    url, "UTF8", NULL};
 	PGconn *db = PQconnectdbParams(keys, values, 1);
 
 	*ping = PQPING_OK;
 	if (db == NULL)
 		err(EX_TEMPFAIL, NULL);
-	if (PQstatus(db) != CONNECTION_OK)
-		*ping = PQpingParams(keys, values, 1);
+	if (PQstatus(db) != CONNECTION_OK) /* it would be as long again */
+		*ping = has(PQerrorMessage(db), "timeout expired")
+		    ? PQPING_NO_RESPONSE
+		    : PQpingParams(keys, values, 1);
 	return db;
 }
 
@@ -78,6 +112,27 @@ no_notice(void *unused, const char *message)
 {
 	(void)unused;
 	(void)message;
+}
+
+static bool
+is_bad_url(const char *why, PGPing ping)
+{
+	return ping == PQPING_NO_ATTEMPT || has(why, "invalid integer value") ||
+	    has(why, "invalid port number");
+}
+
+/* What libpq quotes of a URL that it cannot read may be the password. */
+static _Noreturn void
+bad_url(const char *why)
+{
+	size_t len = strcspn(why, "\"");
+
+	while (len > 0 && strchr(": ", why[len - 1]) != NULL)
+		len--;
+	errx(EX_CONFIG,
+	    "the database's URL cannot be read: %.*s; what is not plain in it "
+	    "is written as %%25 for %%, %%2F for /, %%3D for =, %%40 for @",
+	    (int)len, why);
 }
 
 static PGconn *
@@ -95,6 +150,8 @@ connect_to(const char *url)
 		if (PQstatus(db) == CONNECTION_OK)
 			return db;
 		one_line(PQerrorMessage(db), why, sizeof(why));
+		if (is_bad_url(why, ping))
+			bad_url(why);
 		status = connection_status(why, ping);
 		/* It is just coming up; else nobody gains by waiting here. */
 		if (status != EX_TEMPFAIL || ping == PQPING_NO_RESPONSE ||
@@ -132,8 +189,8 @@ status_of(const PGconn *db, const PGresult *r)
 	static const char *const later[] = {
 	    "08", "40", "53", "55", "57", "25006", NULL};
 	static const char *const refused[] = {"28", "42501", NULL};
-	static const char *const missing[] = {
-	    "3D", "3F", "42P01", "42883", NULL};
+	static const char *const set_wrong[] = {
+	    "3D", "3F", "42P01", "42883", "42P07", "42710", "42723", NULL};
 	const char *code = code_of(r);
 
 	if (one_of(code, full))
@@ -142,12 +199,13 @@ status_of(const PGconn *db, const PGresult *r)
 		return EX_TEMPFAIL;
 	if (one_of(code, refused))
 		return EX_NOPERM;
-	return one_of(code, missing) ? EX_CONFIG : EX_SOFTWARE;
+	return one_of(code, set_wrong) ? EX_CONFIG : EX_SOFTWARE;
 }
 
 _Noreturn void
 postgres_fail(PGconn *db, const PGresult *r, const char *doing)
 {
+	static const char *const missing[] = {"42P01", "42883", NULL};
 	const char *said =
 	    r == NULL ? NULL : PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	int status = status_of(db, r);
@@ -156,14 +214,16 @@ postgres_fail(PGconn *db, const PGresult *r, const char *doing)
 	one_line(said != NULL ? said : PQerrorMessage(db), why, sizeof(why));
 	errx(status, "cannot %s the database: %s%s%s", doing, why,
 	    status == EX_TEMPFAIL ? "; try again later" : "",
-	    status == EX_CONFIG ? "; db-load --init makes what is missing"
-				: "");
+	    one_of(code_of(r), missing)
+		? "; db-load --init makes what is missing"
+		: "");
 }
 
 bool
 postgres_again(PGconn *db, const PGresult *failed, int *tries)
 {
-	static const char *const hopeless[] = {"25006", NULL};
+	/* A server that may only be read, and one that was told to stop us. */
+	static const char *const hopeless[] = {"25006", "57014", NULL};
 
 	if (status_of(db, failed) != EX_TEMPFAIL ||
 	    one_of(code_of(failed), hopeless))
@@ -180,18 +240,30 @@ postgres_again(PGconn *db, const PGresult *failed, int *tries)
 	return false;
 }
 
+/* Without parameters, all the statements of a text. */
+static PGresult *
+run(PGconn *db, const char *sql, int n, const char *const *values)
+{
+	return n == 0 ? PQexec(db, sql)
+		      : PQexecParams(db, sql, n, NULL, values, NULL, NULL, 0);
+}
+
 PGresult *
 postgres_exec(PGconn *db, const char *sql, int n, const char *const *values)
 {
-	/* Without parameters, all the statements of a text. */
-	PGresult *r = n == 0
-	    ? PQexec(db, sql)
-	    : PQexecParams(db, sql, n, NULL, values, NULL, NULL, 0);
+	bool alone = PQtransactionStatus(db) == PQTRANS_IDLE;
+	int tries = 0;
 
-	if (PQresultStatus(r) != PGRES_TUPLES_OK &&
-	    PQresultStatus(r) != PGRES_COMMAND_OK)
-		postgres_fail(db, r, "use");
-	return r;
+	for (;;) {
+		PGresult *r = run(db, sql, n, values);
+
+		if (PQresultStatus(r) == PGRES_TUPLES_OK ||
+		    PQresultStatus(r) == PGRES_COMMAND_OK)
+			return r;
+		if (!alone || !postgres_again(db, r, &tries))
+			postgres_fail(db, r, "use");
+		PQclear(r);
+	}
 }
 
 static long long
@@ -220,6 +292,7 @@ newest_version(void)
 static long long
 see_version(PGconn *db)
 {
+	const char *encoding = PQparameterStatus(db, "server_encoding");
 	long long version;
 
 	if (PQserverVersion(db) < OLDEST)
@@ -227,10 +300,15 @@ see_version(PGconn *db)
 		    "the database's server is PostgreSQL %d: 15 or later is "
 		    "needed",
 		    PQserverVersion(db) / 10000);
-	if (strcmp(PQparameterStatus(db, "server_encoding"), "UTF8") != 0)
+	if (encoding != NULL && strcmp(encoding, "UTF8") != 0)
 		errx(EX_CONFIG, "the database's encoding is %s: UTF8 is needed",
-		    PQparameterStatus(db, "server_encoding"));
-	if (ask(db, "SELECT count(to_regclass('sellerpipe_schema'))") == 0)
+		    encoding);
+	/* In the schema where all is made and looked for, and in no other. */
+	if (ask(db,
+		"SELECT count(*) FROM pg_class "
+		"WHERE relname = 'sellerpipe_schema' "
+		"AND relnamespace = "
+		"quote_ident(current_schema())::regnamespace") == 0)
 		return 0;
 	version = ask(db,
 	    "SELECT coalesce(max(version), 0) "

@@ -39,7 +39,8 @@ _Noreturn void postgres_fail(
     PGconn *, const PGresult *failed, const char *doing);
 
 /* Run a statement, which gives one value, or has no result; the caller clears
- * it. */
+ * it.  Outside of a transaction it is one that may be done twice: it is done
+ * again if that can help. */
 PGresult *postgres_exec(
     PGconn *, const char *sql, int n, const char *const *values);
 

@@ -6,6 +6,19 @@
 #include "lib/conf.h"
 #include "load/drivers/url.h"
 
+static bool
+is_postgres(const char *url)
+{
+	return strncmp(url, "postgres", strlen("postgres")) == 0;
+}
+
+/* What ends user, host and port.  To libpq a ? can be in a password. */
+static const char *
+ends(const char *url)
+{
+	return is_postgres(url) ? "/" : "/?";
+}
+
 /* Where user and password stand; len 0: there are none. */
 static const char *
 user_part(const char *url, size_t *len)
@@ -16,10 +29,33 @@ user_part(const char *url, size_t *len)
 	if (p == NULL)
 		return url;
 	p += 3;
-	at = memchr(p, '@', strcspn(p, "/?"));
+	at = memchr(p, '@', strcspn(p, ends(url)));
 	if (at != NULL)
 		*len = (size_t)(at - p);
 	return p;
+}
+
+/* A ':' that has an '@' behind it is one that ends a user's name, even if what
+ * follows is not written as it should be. */
+static bool
+shows_password(const char *url, const char *rest)
+{
+	const char *colon = strchr(rest, ':');
+
+	return strstr(url, "://") != NULL &&
+	    (strstr(url, "password=") != NULL ||
+		(colon != NULL && strchr(colon, '@') != NULL));
+}
+
+/* Whether a password seems to have a '/' in it, of which a URL would end its
+ * host. */
+static bool
+has_slash(const char *rest)
+{
+	size_t host = strcspn(rest, "/");
+
+	return memchr(rest, ':', host) != NULL &&
+	    memchr(rest + host, '@', strcspn(rest + host, "?")) != NULL;
 }
 
 /* Whether there is a driver for it.  What has no :// is a file. */
@@ -44,14 +80,16 @@ url_given(const char *option)
 	if (url == NULL)
 		url = conf_or("DATABASE_URL", "amazon.db");
 	user = user_part(url, &len);
-	if (option != NULL && strstr(url, "://") != NULL &&
-	    (memchr(user, ':', len) != NULL ||
-		strstr(url, "password=") != NULL))
+	if (option != NULL && shows_password(url, user))
 		errx(EX_USAGE,
 		    "everybody can see a password in an option: put the URL "
 		    "into DATABASE_URL, or the password into ~/.pgpass");
+	if (len == 0 && is_postgres(url) && has_slash(user))
+		errx(EX_CONFIG,
+		    "the database's URL has an '@' after a '/': write a '/' of "
+		    "the password as %%2F");
 	if (len > 0 &&
-	    memchr(user + len + 1, '@', strcspn(user + len + 1, "/?")))
+	    memchr(user + len + 1, '@', strcspn(user + len + 1, ends(url))))
 		errx(EX_CONFIG,
 		    "the database's URL has more than one '@': write those of "
 		    "the password as %%40");

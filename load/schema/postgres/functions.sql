@@ -1,7 +1,8 @@
 -- What db-load and db-query do on the server's side, over whichever connection.
 -- Applied anew with each migration: a change here takes a new one, which may be empty.
 --
--- All of it runs with the rights and the search_path of whoever calls it.
+-- All of it runs with the rights and the search_path of whoever calls it.  What makes
+-- records of rows wants all digits of a number, whatever a role has set.
 
 -- A time as records have it.
 CREATE OR REPLACE FUNCTION db_utc(at timestamptz) RETURNS text
@@ -27,7 +28,7 @@ LANGUAGE sql STABLE AS $$
 		('json', 'json'), ('timestamptz', 'time'), ('date', 'day')
 	), tables AS (
 		SELECT c.oid, c.relname, db_key(c.oid) AS key FROM pg_class c
-		WHERE c.relnamespace = current_schema()::regnamespace
+		WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
 			AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 			AND c.relname NOT IN ('sellerpipe_schema', 'column_kinds')
 	), columns AS (
@@ -234,9 +235,13 @@ $$;
 -- Those of the records that the table's constraints refuse, by their number.
 CREATE OR REPLACE FUNCTION db_refused(tab text, cols text[], source text, lines text[])
 RETURNS TABLE (n bigint, error text)
-LANGUAGE plpgsql SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1
+	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	names text := (SELECT string_agg(format('%I', c), ', ') FROM unnest(cols) c);
+	one text := format('INSERT INTO db_checked (%s) SELECT s.* FROM unnest($1) u (record), '
+		'LATERAL (SELECT %1$s FROM json_populate_record(NULL::%I, u.record)) s',
+		names, tab);
 	r record;
 BEGIN
 	DROP TABLE IF EXISTS pg_temp.db_checked;
@@ -249,18 +254,28 @@ BEGIN
 	EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
 		NULL; -- some are: which?
 	END;
-	FOR r IN EXECUTE format('SELECT s.n, row_to_json(s) AS record FROM %s s '
-		'ORDER BY s.n', source) USING lines
+	-- Each attempt costs more than a record does, so a few of them are tried at once.
+	FOR r IN EXECUTE format('SELECT array_agg(n ORDER BY n) AS n, '
+		'array_agg(record ORDER BY n) AS records '
+		'FROM (SELECT s.n, row_to_json(s) AS record, '
+			'(row_number() OVER (ORDER BY s.n) - 1) / 32 AS part FROM %s s) p '
+		'GROUP BY part ORDER BY part', source) USING lines
 	LOOP
 		BEGIN
-			EXECUTE format('INSERT INTO db_checked (%s) SELECT %1$s '
-				'FROM json_populate_record(NULL::%I, $1) s', names, tab)
-			USING r.record;
+			EXECUTE one USING r.records;
+			CONTINUE;
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-			n := r.n;
-			error := replace(SQLERRM, 'db_checked', tab);
-			RETURN NEXT;
+			NULL;
 		END;
+		FOR i IN 1 .. cardinality(r.n) LOOP
+			BEGIN
+				EXECUTE one USING r.records[i : i];
+			EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+				n := r.n[i];
+				error := replace(SQLERRM, 'db_checked', tab);
+				RETURN NEXT;
+			END;
+		END LOOP;
 	END LOOP;
 END
 $$;
@@ -288,7 +303,8 @@ $$;
 CREATE OR REPLACE FUNCTION db_merge_each(tab text, op text, cols text[], source text,
 	lines text[])
 RETURNS TABLE (n bigint, error text)
-LANGUAGE plpgsql SET jit = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1
+	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
 	r record;
 BEGIN
@@ -429,7 +445,7 @@ CREATE OR REPLACE FUNCTION db_relation(name text) RETURNS oid
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
 	rel oid := (SELECT c.oid FROM pg_class c
-		WHERE c.relnamespace = current_schema()::regnamespace
+		WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
 			AND c.relname = name AND c.relkind IN ('r', 'p', 'v')
 			AND NOT c.relispartition);
 BEGIN
@@ -523,7 +539,7 @@ $$;
 CREATE OR REPLACE FUNCTION db_query(name text, conditions json DEFAULT '[]',
 	ord text[] DEFAULT NULL, lim bigint DEFAULT NULL, page json DEFAULT NULL)
 RETURNS json
-LANGUAGE plpgsql STABLE SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET jit = off SET extra_float_digits = 1 AS $$
 DECLARE
 	most CONSTANT bigint := 4 << 20; -- bytes of a page, but for one record more
 	key text[];
@@ -566,7 +582,7 @@ LANGUAGE sql STABLE AS $$
 	FROM (SELECT 'names' AS type, c.relname AS name,
 			CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END AS kind
 		FROM pg_class c
-		WHERE c.relnamespace = current_schema()::regnamespace
+		WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
 			AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
 			AND c.relname <> 'sellerpipe_schema'
 		ORDER BY kind, name) n
@@ -579,7 +595,7 @@ $$;
 CREATE OR REPLACE FUNCTION db_claim(name text, conditions json, lim bigint,
 	seconds bigint, holder text, run text)
 RETURNS text
-LANGUAGE plpgsql SET jit = off AS $$
+LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1 AS $$
 DECLARE
 	now timestamptz := date_trunc('second', clock_timestamp());
 	never CONSTANT timestamptz := '1970-01-01T00:00:00Z';
