@@ -6,6 +6,7 @@ TRANSFORM = $(basename $(wildcard transform/*.c))
 LOAD      = $(basename $(wildcard load/*.c))
 NOTIFY    = $(basename $(wildcard notify/*.c))
 PROGS     = $(FETCH) $(TRANSFORM) $(LOAD) $(NOTIFY)
+SERVER    = $(addprefix load/server/,db-load db-query db-prune)
 MANS      = $(PROGS:=.1)
 PAGES     = $(wildcard lib/*.5 lib/*.7)
 
@@ -25,7 +26,7 @@ PG_LIB     := $(shell $(PG_CONFIG) --libdir 2>/dev/null || echo /usr/lib)
 override CPPFLAGS += -I. -D_DEFAULT_SOURCE -D_XOPEN_SOURCE=700 \
 	-DSELLERPIPE_VERSION='"$(VERSION)"' -MMD -MP
 
-all: $(PROGS)
+all: $(PROGS) $(SERVER)
 
 # Only what fetches or notifies can reach the network; only what loads, the
 # database.  What a transform is linked with, besides libc, is this first line.
@@ -36,13 +37,22 @@ $(NOTIFY): lib/note.o
 notify/slack-post: LDLIBS += -ljson-c
 $(LOAD): lib/db.o lib/copy.o lib/schema.o lib/conf.o
 $(LOAD): LDLIBS += -lsqlite3
-load/db-load load/db-query load/db-prune: load/drivers/postgres.o load/drivers/schema.o \
-	load/drivers/rest.o load/drivers/url.o lib/http.o
-load/db-load load/db-query load/db-prune: LDLIBS += -L$(PG_LIB) -lpq -lcurl
-load/db-load: load/drivers/load-sqlite.o load/drivers/load-postgres.o load/drivers/load-rest.o load/drivers/batch.o
-load/db-query: load/drivers/query-sqlite.o load/drivers/query-postgres.o load/drivers/query-rest.o load/drivers/question.o
-load/db-query: LDLIBS += -ljson-c
-load/db-prune: load/drivers/prune-sqlite.o load/drivers/prune-server.o
+load/db-load: load/drivers/load-sqlite.o
+load/db-query: load/drivers/query-sqlite.o
+load/db-prune: load/drivers/prune-sqlite.o
+load/db-load load/db-query load/db-prune: load/drivers/url.o load/drivers/elsewhere.o
+load/drivers/elsewhere.o: override CPPFLAGS += -DBINDIR='"$(BINDIR)"'
+
+# The same with the drivers for servers, to which those give way: see elsewhere.c.
+$(SERVER): load/server/%: load/%.o lib/ndjson.o lib/json.o lib/when.o lib/db.o lib/copy.o lib/schema.o \
+		lib/conf.o lib/http.o load/drivers/postgres.o load/drivers/schema.o load/drivers/rest.o \
+		load/drivers/url.o load/drivers/here.o
+	@mkdir -p load/server
+	$(LINK.o) $^ $(LOADLIBES) $(LDLIBS) -o $@
+$(SERVER): LDLIBS += -lsqlite3 -L$(PG_LIB) -lpq -lcurl -ljson-c
+load/server/db-load: load/drivers/load-sqlite.o load/drivers/load-postgres.o load/drivers/load-rest.o load/drivers/batch.o
+load/server/db-query: load/drivers/query-sqlite.o load/drivers/query-postgres.o load/drivers/query-rest.o load/drivers/question.o
+load/server/db-prune: load/drivers/prune-sqlite.o load/drivers/prune-server.o
 load/drivers/%.o: override CPPFLAGS += -I$(PG_INCLUDE)
 fetch/keepa-fetch: lib/split.o
 fetch/sp-fetch: lib/spapi.o
@@ -108,10 +118,11 @@ MARKETS  = $(shell sed -n 's/^ *{"\([A-Z][A-Z]\)", .*/\1/p' lib/market.c)
 FILL     = sed 's|@LIBDIR@|$(LIBDIR)|g; s|@SHAREDIR@|$(SHAREDIR)|g; s|@NAMES@|$(COMPLETE)|g; s|@MARKETS@|$(MARKETS)|g'
 install: all
 	umask 022; mkdir -p $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \
-		$(LIBDIR)/pipelines $(LIBDIR)/notify $(LIBDIR)/tests/sim $(SHAREDIR)/schema/sqlite \
+		$(LIBDIR)/pipelines $(LIBDIR)/notify $(LIBDIR)/server $(LIBDIR)/tests/sim $(SHAREDIR)/schema/sqlite \
 		$(addprefix $(UNITDIR)/,$(sort $(dir $(DROPINS)))) \
 		$(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(BASHDIR) $(ZSHDIR))
 	install -m 755 $(PROGS) $(DESTDIR)$(BINDIR)
+	install -m 755 $(SERVER) $(DESTDIR)$(LIBDIR)/server
 	install -m 644 $(MANS) $(DESTDIR)$(MANDIR)/man1
 	install -m 644 lib/*.5 $(DESTDIR)$(MANDIR)/man5
 	install -m 644 lib/*.7 $(DESTDIR)$(MANDIR)/man7
@@ -154,7 +165,7 @@ check-deb:
 
 clean:
 	rm -f $(PROGS) */*.o */*.d load/drivers/*.o load/drivers/*.d lib/schema.c load/drivers/schema.c tests/fuzz/*-fuzz *.deb
-	rm -rf build
+	rm -rf build load/server
 
 -include $(wildcard */*.d load/drivers/*.d)
 .PHONY: all check check-san faults fuzz bench lint install uninstall deb check-deb clean

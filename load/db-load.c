@@ -528,7 +528,7 @@ main(int argc, char *argv[])
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
 
-	open_database(url_given(url));
+	open_database(url_given(url, argv));
 	load.in = nd_open(NULL);
 	nd_on_idle(load.in, PAUSE_MS, commit, NULL);
 	if (!load.init || !isatty(STDIN_FILENO))

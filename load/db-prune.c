@@ -118,7 +118,7 @@ main(int argc, char *argv[])
 	if (!any)
 		errx(EX_USAGE, "what is to be removed? see --help");
 
-	url = url_given(url);
+	url = url_given(url, argv);
 	pruner = find_pruner(url);
 	pruner->open(url);
 	for (enum prune_kind k = 0; k < PRUNE_KINDS; k++) {

@@ -258,7 +258,7 @@ main(int argc, char *argv[])
 	q.conditions = conditions =
 	    read_conditions(argv + optind, q.n_conditions);
 
-	url = url_given(url);
+	url = url_given(url, argv);
 	querier = find_querier(url);
 	querier->open(url);
 	if (list)

@@ -39,6 +39,11 @@ a_root() {
 		[ -e "$usr/share/man/man1/$program.1" ]
 		[ "$(readlink "$usr/share/bash-completion/completions/$program")" = sellerpipe ]
 	done
+	for program in db-load db-query db-prune; do
+		[ -x "$lib/server/$program" ]
+	done
+	DATABASE_URL=postgresql://nobody@127.0.0.1:1/x run -75 "$usr/bin/db-query" runs
+	assert_output --partial 'db-query: cannot reach the database'
 	for script in "$top"/pipelines/*.sh; do
 		installed=$lib/pipelines/${script##*/}
 		case ${script##*/} in

@@ -32,6 +32,11 @@ teardown() {
 		run ldd "${program%.c}"
 		refute_output --regexp 'sqlite|libpq'
 	done
+	# What everybody calls starts in no time: the libraries for servers are those of others.
+	for program in "$top"/load/*.c; do
+		run ldd "${program%.c}"
+		refute_output --regexp 'curl|ssl|libpq|json-c'
+	done
 }
 
 @test "what make install has put up does the job, without the source tree" {

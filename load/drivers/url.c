@@ -72,7 +72,7 @@ is_known(const char *url)
 }
 
 const char *
-url_given(const char *option)
+url_given(const char *option, char *argv[])
 {
 	const char *url = option, *user;
 	size_t len;
@@ -97,5 +97,7 @@ url_given(const char *option)
 		errx(EX_CONFIG,
 		    "there is no driver for the database's URL: use "
 		    "sqlite:FILE, postgresql://... or https://...");
+	if (strstr(url, "://") != NULL && strncmp(url, "sqlite:", 7) != 0)
+		url_serve(argv);
 	return url;
 }

@@ -6,8 +6,12 @@
 /*
  * The URL to go by.  It lasts as long as the program.  A password in the option
  * ends the program with 64, since everybody can see it there; one that is not
- * written as URLs want it, with 78.
+ * written as URLs want it, with 78.  If it is a server's, url_serve was called.
  */
-const char *url_given(const char *option);
+const char *url_given(const char *option, char *argv[]);
+
+/* Give way to a program of the same name, with these arguments, that has a
+ * driver for servers; if this is one, do nothing. */
+void url_serve(char *argv[]);
 
 #endif

@@ -41,7 +41,7 @@ build() {
 	make -s -C "$tmp/src" -j"$(nproc)" install DESTDIR="$tmp/root" PREFIX=/usr \
 		ZSHDIR=/usr/share/zsh/vendor-completions CFLAGS="$(tr -s '\n\t' ' ' <<<"$flags")" LDFLAGS='-pie -Wl,-z,relro,-z,now'
 	root=$tmp/root
-	strip --strip-all --remove-section=.comment --remove-section=.note "$root"/usr/bin/*
+	strip --strip-all --remove-section=.comment --remove-section=.note "$root"/usr/bin/* "$root"/usr/lib/sellerpipe/server/*
 }
 
 # What is of no use elsewhere.
@@ -71,9 +71,9 @@ libraries() {
 	if type -P dpkg-shlibdeps >/dev/null; then
 		mkdir "$tmp/debian"
 		printf 'Source: sellerpipe\n\nPackage: sellerpipe\nArchitecture: any\n' >"$tmp/debian/control"
-		(cd "$tmp" && dpkg-shlibdeps -O "$root"/usr/bin/* 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
+		(cd "$tmp" && dpkg-shlibdeps -O "$root"/usr/bin/* "$root"/usr/lib/sellerpipe/server/* 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
 	else
-		for program in "$root"/usr/bin/*; do
+		for program in "$root"/usr/bin/* "$root"/usr/lib/sellerpipe/server/*; do
 			objdump -p "$program" | sed -n 's/^ *NEEDED *//p'
 		done | sort -u | while read -r library; do
 			dpkg -S "*/$library" | sed 's/:.*//; s/,.*//'
