@@ -136,8 +136,8 @@ load_plan() {
 }
 
 # Keep of the plan what no other machine is at: false if that is nothing.  Others may
-# have planned the same at the same moment.
-claim() {
+# have planned the same at the same moment.  What the ledger has refused is nobody's.
+claim() { # claim STATUS: of loading the plan
 	local market planned code=0
 	planned=$(wc -l <"$plan")
 	for market in $(jq -r .marketplace "$plan" | sort -u); do
@@ -145,9 +145,12 @@ claim() {
 	done >"spool/claimed.$$"
 	stages db-query "$code"
 	note "$code"
-	jq -nc --slurpfile claimed "spool/claimed.$$" \
-		'($claimed | map({key: .request_id, value: true}) | from_entries) as $ours | inputs | select($ours[.request_id])' \
-		"$plan" >"$plan.ours" || exit 74
+	cp "$plan" "spool/known.$$"
+	[ "$1" -eq 0 ] || asked >"spool/known.$$"
+	jq -nc --slurpfile claimed "spool/claimed.$$" --slurpfile known "spool/known.$$" '
+		def ids: map({key: .request_id, value: true}) | from_entries;
+		($claimed | ids) as $ours | ($known | ids) as $known
+		| inputs | select($ours[.request_id] or ($known[.request_id] | not))' "$plan" >"$plan.ours" || exit 74
 	mv "$plan.ours" "$plan"
 	[ -s "$plan" ] || [ "$planned" -eq 0 ] || [ "$code" -ne 0 ]
 }
@@ -308,7 +311,7 @@ if $show_plan; then
 	exit "$status"
 fi
 as_job sales sales "--timeout $((timeout + 60))" "${arguments[@]}"
-rm -f spool/{plan,claimed,facts,messages,report,said-??,status-??}.[0-9]* # of a run that was killed
+rm -f spool/{plan,claimed,known,facts,messages,report,said-??,status-??}.[0-9]* # of a run that was killed
 find spool -name 'preview.*' -mmin +60 -exec rm -f {} +
 make_plan
 if [ "$mode" = resume ] && [ -z "$(due)" ]; then
@@ -322,7 +325,7 @@ load_plan || code=$?
 note "$code"
 [ "$mode" != backfill ] || [ ! -t 2 ] || say "$(tell_plan)"
 if [ "$code" -eq 0 ] || [ "$code" -eq 65 ]; then
-	claim || {
+	claim "$code" || {
 		say "another machine is at all of it; try again later"
 		deliver_all
 		note 75

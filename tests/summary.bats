@@ -433,7 +433,7 @@ true
 
 # run_of ID STARTED-AT [FINISHED-AT]
 run_of() {
-	load_records "{type: \"runs\", run_id: \"$1\", job: \"badges\", host: \"h\", started_at: \"$2\"}
+	load_records "{type: \"runs\", run_id: \"$1\", job: \"badges\", host: \"$(uname -n)\", started_at: \"$2\"}
 		+ (\"${3:-}\" | if . == \"\" then {} else {finished_at: ., status: 0} end)"
 }
 
