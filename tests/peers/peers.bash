@@ -59,6 +59,15 @@ while True:
     break'
 }
 
+# Debian's own psql is a script that looks for the real one, and takes its time.
+psql() {
+	if [ -x "${pg_bin:-}/psql" ]; then
+		"$pg_bin/psql" "$@"
+	else
+		command psql "$@"
+	fi
+}
+
 # make_cluster FOLDER: an empty one with the roles that Supabase has, and sellerpipe,
 # which owns databases and is nothing else.  Passwords are "secret of NAME".
 make_cluster() {
