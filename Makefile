@@ -87,7 +87,7 @@ check-san:
 
 # What breaks, at each call of the system and each allocation: half an hour.
 faults: all
-	FAULT_STEP=1 tests/run.sh --as-built tests/faults/*.bats tests/sales-killed.bats tests/claim*.bats
+	FAULT_STEP=1 tests/run.sh --as-built tests/faults/*.bats tests/*-killed.bats tests/claim*.bats tests/postgres-schema.bats
 
 # Parsers against what nobody would write, for so many seconds each.
 FUZZ_TIME = 600
