@@ -433,7 +433,7 @@ true
 
 # run_of ID STARTED-AT [FINISHED-AT]
 run_of() {
-	load_records "{type: \"runs\", run_id: \"$1\", job: \"badges\", host: \"$(uname -n)\", started_at: \"$2\"}
+	load_records "{type: \"runs\", run_id: \"$1\", job: \"badges\", host: \"${4:-$(uname -n)}\", started_at: \"$2\"}
 		+ (\"${3:-}\" | if . == \"\" then {} else {finished_at: ., status: 0} end)"
 }
 
@@ -462,14 +462,14 @@ ends() { # where the last window does
 }
 
 @test "a badges run of another machine ends the window whoever else is done, for 7 hours" {
-	run_of far "$(ago '3 hours')"
+	run_of far "$(ago '3 hours')" "" far
 	load_records '{type: "runs", run_id: "near", job: "badges", host: "other", started_at: "'"$(ago '2 hours')"'",
 		finished_at: "'"$(ago '1 hour')"'", status: 0}'
 	began=$(db-query runs run_id=far | jq -r .started_at)
 	run -0 summary.sh
 	run ends
 	assert_output "$began"
-	run_of far "$(ago '8 hours')" # it is gone for good
+	run_of far "$(ago '8 hours')" "" far # it is gone for good
 	before=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 	run -0 summary.sh
 	run ends
