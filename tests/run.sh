@@ -34,10 +34,11 @@ if pg_bin=$(where_postgres); then
 	export TEST_PG_TEMPLATE=$peers/cluster
 fi
 
-# The larger ones first, so that none is left over at the end.
+# Those that take long first, so that none is left over at the end: what is killed again
+# and again, and then the larger ones.
 if [ $# -eq 0 ]; then
-	mapfile -t files < <(wc -c tests/*.bats tests/faults/*.bats | sed '$d' | sort -rn | sed 's/^ *[0-9]* //')
-	set -- "${files[@]}"
+	mapfile -t files < <(wc -c tests/*.bats | sed '$d' | sort -rn | sed 's/^ *[0-9]* //' | grep -v killed)
+	set -- tests/*-killed.bats tests/faults/*.bats "${files[@]}"
 fi
 # Half of the time a test waits: for a time to pass, for another process.  On a machine
 # that is too busy, one that waits for something may not see it in time; so a file that
