@@ -142,7 +142,7 @@ nd_cut_short(void)
 	return cut_short;
 }
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 bad(struct nd_in *in, unsigned long line, const char *why, va_list ap)
 {
 	char text[512];
