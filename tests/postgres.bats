@@ -591,3 +591,16 @@ print("""{"type":"asin_history","marketplace":"US","asin":"B00TEST001","check_ti
 	run -0 peak_kib db-load <in
 	db-query asin_history | jq -c .raw_keepa_response | cmp - <(jq -c .raw_keepa_response in)
 }
+
+@test "a pooler of sessions does as well" {
+	needs_pgbouncer
+	start_pgbouncer pool_mode=session
+	export DATABASE_URL=$bouncer_url
+	db-load --init </dev/null
+	db-load <<<'{"type":"tracked_asins","marketplace":"US","asin":"B00TEST001"}'
+	run -0 bash -c 'db-query --claim due_asins | jq -r .asin'
+	assert_output B00TEST001
+	run -0 bash -c 'db-query leases work=look | jq -r .id'
+	assert_output US:B00TEST001
+	stop_pgbouncer
+}
