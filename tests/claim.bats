@@ -203,22 +203,29 @@ $(uname -n):$PWD	pid"
 	assert_equal "$(claim "$(printf %1024s x)" 1 due_asins --lease 168h)" B000000001
 }
 
+# claims HOLDER: until nothing is left; the second when all 8 have had their first, since whoever
+# is quick leaves nothing to the others otherwise.
+claims() {
+	while SELLERPIPE_RUN=$1 db-query --claim due_asins --limit 100 --holder "$1" >"part.$1" || return; [ -s "part.$1" ]; do
+		cat "part.$1" >>"all.$1"
+		wait_for ls all.{1..8}
+	done
+}
+
 @test "8 at once claim each of 10,000 ASINs once" {
 	track 10000
 	pids=()
 	for i in {1..8}; do
-		while SELLERPIPE_RUN=$i db-query --claim due_asins --limit 100 --holder "$i" >"part.$i" && [ -s "part.$i" ]; do
-			cat "part.$i" >>"all.$i"
-		done 3>&- &
+		claims "$i" 3>&- &
 		pids+=($!)
 	done
-	wait "${pids[@]}"
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
 	run -0 bash -c 'cat all.* | wc -l; cat all.* | sort -u | wc -l'
 	assert_output '10000
 10000'
 	assert_equal "$(leases | wc -l)" 10000
-	run -0 bash -c 'ls all.* | wc -l'
-	assert_output 8
 }
 
 ### The jobs

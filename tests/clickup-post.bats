@@ -75,16 +75,6 @@ error() {
 	printf '{"fault":"error","error":"%s"}' "$1"
 }
 
-# wait_for COMMAND...: until it succeeds, or ten seconds have passed.
-wait_for() {
-	local n
-	for ((n = 0; n < 200; n++)); do
-		"$@" && return
-		sleep 0.05
-	done
-	return 1
-}
-
 # called N: whether so many requests have been.
 called() {
 	[ "$(asked | wc -w)" -ge "$1" ]

@@ -37,6 +37,16 @@ clean_room() {
 	export SELLERPIPE_HOME=$BATS_TEST_TMPDIR DATABASE_URL=sqlite:$BATS_TEST_TMPDIR/test.db
 }
 
+# wait_for COMMAND...: until it succeeds, or thirty seconds have passed: more than any of it
+# takes on a busy machine, since what is waited for is the test, not the time.
+wait_for() {
+	local end=$((SECONDS + 30))
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.025
+	done
+}
+
 # start_sim [OPTION...]: the APIs on loopback, and the settings that lead there.
 # Waits are short, so that tests of them are.
 start_sim() {

@@ -31,14 +31,6 @@ naps() { # how many are still asleep
 	pgrep -cxf "([^ ]*/)?sleep $nap" || true
 }
 
-wait_for() { # wait_for COMMAND...: until it succeeds
-	for _ in {1..100}; do
-		! "$@" >/dev/null 2>&1 || return 0
-		sleep 0.05
-	done
-	return 1
-}
-
 napping() {
 	[ "$(naps)" -gt 0 ]
 }

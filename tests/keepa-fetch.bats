@@ -66,16 +66,6 @@ ago() {
 	date -u -d "$1 ago" +%Y-%m-%dT%H:%M:%SZ
 }
 
-# wait_for COMMAND...: until it succeeds, or ten seconds have passed.
-wait_for() {
-	local n
-	for ((n = 0; n < 200; n++)); do
-		"$@" && return
-		sleep 0.05
-	done
-	return 1
-}
-
 # What goes out
 
 @test "records of a run, of each product and of each request come out, to the byte" {

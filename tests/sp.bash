@@ -104,16 +104,6 @@ said() {
 	sed -E "s#${sim:-no simulator}#SIM#; s/[0-9]+\.[0-9] s/N s/; s/request [0-9a-f-]{36}/request ID/" <<<"$stderr"
 }
 
-# wait_for COMMAND...: until it succeeds, or ten seconds have passed.
-wait_for() {
-	local n
-	for ((n = 0; n < 400; n++)); do
-		"$@" && return
-		sleep 0.025
-	done
-	return 1
-}
-
 # bucket OPERATION TOKENS [RATE [BLOCKED]]: what is left of a rate, in the state.
 bucket() {
 	echo "$1 $2 ${3:-0.0167} $(date +%s).000 ${4:-0}" >>sp-api.state

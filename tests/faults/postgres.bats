@@ -301,6 +301,7 @@ slowly() {
 	for i in {1..8}; do
 		while SELLERPIPE_RUN=$i db-query --claim due_asins --limit 250 --holder "$i" >"part.$i" && [ -s "part.$i" ]; do
 			cat "part.$i" >>"all.$i"
+			wait_for ls all.{1..8} # each has had its first: whoever is quick leaves nothing to the others otherwise
 			jq -c --arg by "$i" '(now | todate) as $now | {type: "asin_history", marketplace, asin, check_timestamp: $now, status: "ok", product_title: $by},
 				{type: "asin_current_state", marketplace, asin, status: "ok", last_updated: $now, product_title: $by},
 				(range(3) | {type: "rank_history", marketplace: "US", asin: "x", category_id: "\(.)", changed_at: $now, rank: 1}),
@@ -311,10 +312,9 @@ slowly() {
 	wait "${pids[@]}"
 	run -0 cat said
 	assert_output ''
-	run -0 bash -c 'cat all.* | jq -r .asin | wc -l; cat all.* | jq -r .asin | sort -u | wc -l; ls all.* | wc -l'
+	run -0 bash -c 'cat all.* | jq -r .asin | wc -l; cat all.* | jq -r .asin | sort -u | wc -l'
 	assert_output '10000
-10000
-8'
+10000'
 	run -0 sql "SELECT (SELECT count(*) FROM asin_history), (SELECT count(DISTINCT asin) FROM asin_history),
 		(SELECT count(*) FROM asin_current_state s JOIN asin_history h USING (marketplace, asin, product_title)),
 		(SELECT count(DISTINCT asin) FROM rank_history WHERE asin <> 'x')"
