@@ -331,6 +331,30 @@ three_changes() {
 	assert_equal "$(db-query unsent_changes)" ''
 }
 
+@test "fault 37: clocks five minutes off, one ahead and one behind: no ASIN is asked for twice, each alert goes out once" {
+	only_on postgres
+	command -v faketime >/dev/null || skip 'no faketime'
+	sanitized && skip 'faketime is in the way of the sanitizers'
+	at a faketime '+5 minutes' true || skip 'faketime does not work here'
+	three_changes
+	at a faketime '+5 minutes' badges.sh --all
+	assert_equal "$(polled | cut -d ' ' -f 1 | sort -u)" 1
+	assert_equal "$(sent | wc -l)" 3
+	# Its leases have ended by the other's clock, if that were asked; nor is anything due.
+	at b faketime '-5 minutes' badges.sh
+	assert_equal "$(polled | cut -d ' ' -f 1 | sort -u)" 1
+	rank B0SIM00001 $KETTLES 1 4
+	leases | jq -c '{type, op: "delete", work, id}' | db-load
+	next_second
+	# What b sees now is older than what a saw before, so they say: it is told after the next look.
+	at b faketime '-5 minutes' badges.sh --all
+	leases | jq -c '{type, op: "delete", work, id}' | db-load
+	at a faketime '+5 minutes' badges.sh --all
+	assert_equal "$(sent | wc -l)" 4
+	assert_equal "$(sent | uniq -d)" ''
+	assert_equal "$(db-query unsent_changes)" ''
+}
+
 @test "a machine that dies and is back at once goes on with what it was at" {
 	only_on sqlite
 	three_changes

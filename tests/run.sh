@@ -25,7 +25,7 @@ export TEST_PYTHON
 tests/peers/postgrest.sh || [ $? -eq 78 ]
 state=$(mktemp)
 peers=$(mktemp -d /tmp/sellerpipe-peers.XXXXXX) # a short name, and open to their user
-trap 'rm -rf "$state" "$state.log" "$peers"' EXIT
+trap 'rm -rf "$state" "$peers"' EXIT
 chmod 777 "$peers"
 # shellcheck source=peers/peers.bash
 source tests/peers/peers.bash
@@ -43,10 +43,8 @@ fi
 # Half of the time a test waits: for a time to pass, for another process.  On a machine
 # that is too busy, one that waits for something may not see it in time; so a file that
 # fails amid all the others is tried once more, by itself.
-prove --jobs "$((2 * $(getconf _NPROCESSORS_ONLN)))" --state=save --statefile="$state" --exec 'bats --tap' "$@" || {
+prove=(prove --failures --comments --statefile="$state" --exec 'bats --tap')
+"${prove[@]}" --jobs "$((2 * $(getconf _NPROCESSORS_ONLN)))" --state=save "$@" || {
 	echo "run.sh: once more, by themselves, those that failed:" >&2
-	prove --verbose --state=failed --statefile="$state" --exec 'bats --tap' >"$state.log" || {
-		grep -A 20 '^not ok' "$state.log" >&2 || cat "$state.log" >&2
-		exit 1
-	}
+	"${prove[@]}" --state=failed
 }
