@@ -61,7 +61,7 @@ pg() { # pg DATABASE [OPTION...]: by psql, rows as lines of text
 }
 
 migrate() { # migrate DATABASE: all files as one string, which is one transaction
-	pg "$1" -c "$(cat "$top"/load/schema/postgres/0*.sql "$top/load/schema/postgres/grants.sql")"
+	pg "$1" -c "$(cat "$top"/load/schema/postgres/0*.sql "$top"/load/schema/postgres/{functions,grants}.sql)"
 }
 
 sql() { # what SQLite says

@@ -335,6 +335,25 @@ for i, size in enumerate((1 << 20, 5 << 20, 10)):
 	assert_output '{"a�":"�\\u0000\\�"}'
 }
 
+@test "a number that is too small to be told from 0 is 0" {
+	echo '{"type":"sales_daily","marketplace":"US","asin":"B00TEST001","date":"2026-11-19","currency":"USD","fetched_at":"2026-11-20T08:00:00Z","buy_box_percentage":1e-400}' | db-load
+	run -0 jq .buy_box_percentage <(db-query sales_daily)
+	assert_output 0
+}
+
+@test "nobody runs SQL of their own by a function of ours" {
+	for call in 'db_looks_new {"tab":"runs","lines":[]' 'db_make_partitions {"tab":"runs","lines":[]' \
+		'db_refused {"tab":"runs","cols":["run_id"],"lines":[]' \
+		'db_merge_each {"tab":"runs","op":"upsert","cols":["run_id"],"lines":[]' \
+		'db_merge {"tab":"runs","op":"upsert","cols":["run_id"],"lines":[],"again":false'; do
+		for source in '' ',"source":"pg_class"' ',"":"pg_class"'; do
+			run -0 curl -sS -o said -w '%{http_code}' "$DATABASE_URL/rpc/${call%% *}" -H "Authorization: Bearer $SUPABASE_KEY" \
+				-H 'Content-Type: application/json' -d "${call#* }$source}"
+			assert_regex "$output" '^4'
+		done
+	done
+}
+
 @test "loading the same again changes no row, and older records undo nothing" {
 	everything >in
 	db-load <in

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,31 @@ batch_free(struct batch *b)
 	free(b->groups);
 	free(b->seen);
 	free(b->seen_in);
+}
+
+size_t
+batch_before_nul(struct json_slice text)
+{
+	const char *p = text.s, *end = text.s + text.len;
+
+	while ((p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
+		if (strncmp(p, "\\u0000", 6) == 0)
+			return (size_t)(p - text.s);
+		p += 2;
+	}
+	return text.len;
+}
+
+char *
+batch_put_real(char *to, const struct column *c)
+{
+	if (c->val.len < NUMBER_MAX &&
+	    memchr(c->val.s, 'e', c->val.len) == NULL &&
+	    memchr(c->val.s, 'E', c->val.len) == NULL) {
+		memcpy(to, c->val.s, c->val.len);
+		return to + c->val.len;
+	}
+	return to + snprintf(to, NUMBER_MAX, "%.17g", c->value.x);
 }
 
 const char *

@@ -47,6 +47,19 @@ char *batch_room(struct group *, size_t more);
 void batch_clear(struct batch *);
 void batch_free(struct batch *);
 
+/*
+ * The bytes of a text of JSON before its first NUL, which is 6 bytes, \u0000;
+ * all if it has none.  It is the one escape that PostgreSQL takes in no text of
+ * JSON, not even where it only passes it on: what is stored is BATCH_NUL.
+ */
+size_t batch_before_nul(struct json_slice);
+#define BATCH_NUL "\\ufffd"
+
+/* Write a number of NUMBER_MAX bytes at most, with all its digits, as a server
+ * reads it: what is too small for it, as 0.  Give where it ends. */
+#define NUMBER_MAX 32
+char *batch_put_real(char *to, const struct column *);
+
 /* What an op is called. */
 const char *batch_op(enum op);
 

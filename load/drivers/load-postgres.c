@@ -23,7 +23,6 @@
 #define PIECE (64UL << 10) /* libpq keeps what is given to it at once */
 #define FEW 16 /* records of a group that needs no table */
 #define FEW_BYTES (64UL << 10)
-#define NUMBER_MAX 32 /* bytes of a number as text */
 
 static PGconn *db;
 static bool dry_run;
@@ -106,15 +105,18 @@ put_int(char *to, long long n)
 }
 
 static char *
-put_real(char *to, const struct column *c)
+put_json(char *to, struct json_slice text)
 {
-	if (c->val.len < NUMBER_MAX &&
-	    memchr(c->val.s, 'e', c->val.len) == NULL &&
-	    memchr(c->val.s, 'E', c->val.len) == NULL) {
-		memcpy(to, c->val.s, c->val.len);
-		return to + c->val.len;
+	static const struct json_slice nul = {BATCH_NUL, sizeof(BATCH_NUL) - 1};
+	size_t len;
+
+	while ((len = batch_before_nul(text)) < text.len) {
+		to = put_text(to, (struct json_slice){text.s, len});
+		to = put_text(to, nul);
+		text.s += len + nul.len;
+		text.len -= len + nul.len;
 	}
-	return to + snprintf(to, NUMBER_MAX, "%.17g", c->value.x);
+	return put_text(to, text);
 }
 
 static char *
@@ -122,10 +124,12 @@ put_value(char *to, const struct column *c)
 {
 	const struct value *v = &c->value;
 
+	if (v->kind == VALUE_TEXT && c->type == TYPE_JSON)
+		return put_json(to, v->text);
 	if (v->kind == VALUE_TEXT)
 		return put_text(to, v->text);
 	if (v->kind == VALUE_REAL)
-		return put_real(to, c);
+		return batch_put_real(to, c);
 	if (v->kind == VALUE_INTEGER)
 		return put_int(to, v->n);
 	*to++ = '\\';
@@ -203,6 +207,23 @@ add_columns(struct sql *q, const struct group *g,
 	}
 }
 
+/* The same, each of the type that its values have here: what does not fit the
+ * column is refused when it is stored, by itself. */
+static void
+add_typed_columns(struct sql *q, const struct group *g)
+{
+	for (int i = 0; i < g->n; i++) {
+		const struct column *c = &g->table->columns[g->columns[i]];
+
+		add(q, ", ");
+		add_quoted(q, PQescapeIdentifier, c->name);
+		if (c->type == TYPE_INTEGER) {
+			add(q, "::bigint AS ");
+			add_quoted(q, PQescapeIdentifier, c->name);
+		}
+	}
+}
+
 static bool
 is_few(const struct group *g)
 {
@@ -233,13 +254,12 @@ add_literal(struct sql *q, const char *p)
 	return end;
 }
 
-/* The records as a query, whose columns have the types that they have in the
- * table. */
+/* The records as a query. */
 static void
 add_query(struct sql *q, const struct group *g)
 {
-	add(q, "(SELECT 0::bigint AS n, ");
-	add_columns(q, g, PQescapeIdentifier);
+	add(q, "(SELECT 0::bigint AS n");
+	add_typed_columns(q, g);
 	add(q, " FROM ");
 	add_quoted(q, PQescapeIdentifier, g->table->name);
 	add(q, " WHERE false");
@@ -256,8 +276,8 @@ add_stage(struct sql *q, const struct group *g, const char *stage)
 {
 	add(q, "CREATE TEMP TABLE ");
 	add(q, stage);
-	add(q, " ON COMMIT DROP AS SELECT 0::bigint AS n, ");
-	add_columns(q, g, PQescapeIdentifier);
+	add(q, " ON COMMIT DROP AS SELECT 0::bigint AS n");
+	add_typed_columns(q, g);
 	add(q, " FROM ");
 	add_quoted(q, PQescapeIdentifier, g->table->name);
 	add(q, " WITH NO DATA; COPY ");
@@ -297,7 +317,7 @@ send(const struct batch *b)
 	struct sql q = {NULL, 0, 0};
 	int sent;
 
-	add(&q, "BEGIN; ");
+	add(&q, POSTGRES_BEGIN);
 	for (size_t i = 0; i < b->n; i++)
 		add_group(&q, &b->groups[i], i);
 	add(&q, dry_run ? "ROLLBACK" : "COMMIT");

@@ -73,24 +73,27 @@ read_tables(struct load *to)
 	}
 }
 
-/* A NUL is the one escape that PostgreSQL takes in no text of JSON, not even
- * where it only passes it on. */
 static void
-put_json(struct rest_text *to, struct json_slice val)
+put_json(struct rest_text *to, struct json_slice text)
 {
-	const char *p = val.s, *end = val.s + val.len, *escape;
+	const size_t nul = sizeof(BATCH_NUL) - 1;
+	size_t len;
 
-	while ((escape = memchr(p, '\\', (size_t)(end - p))) != NULL) {
-		rest_add(to, p, (size_t)(escape - p));
-		p = escape + 2;
-		if (escape[1] == 'u' && strncmp(p, "0000", 4) == 0) {
-			rest_puts(to, "\\ufffd");
-			p += 4;
-		} else {
-			rest_add(to, escape, 2);
-		}
+	while ((len = batch_before_nul(text)) < text.len) {
+		rest_add(to, text.s, len);
+		rest_puts(to, BATCH_NUL);
+		text.s += len + nul;
+		text.len -= len + nul;
 	}
-	rest_add(to, p, (size_t)(end - p));
+	rest_add(to, text.s, text.len);
+}
+
+static void
+put_real(struct rest_text *to, const struct column *c)
+{
+	char number[NUMBER_MAX];
+
+	rest_add(to, number, (size_t)(batch_put_real(number, c) - number));
 }
 
 static void
@@ -108,8 +111,8 @@ put_value(struct rest_text *to, const struct column *c)
 		rest_put_string(to, v->text.s, v->text.len);
 	else if (v->kind == VALUE_INTEGER)
 		rest_put_int(to, v->n);
-	else /* all digits, as they came */
-		rest_add(to, c->val.s, c->val.len);
+	else
+		put_real(to, c);
 }
 
 static void

@@ -313,6 +313,10 @@ see_version(PGconn *db)
 	version = ask(db,
 	    "SELECT coalesce(max(version), 0) "
 	    "FROM sellerpipe_schema");
+	if (version == 0)
+		errx(EX_NOPERM,
+		    "the database shows this role none of its rows: it needs "
+		    "BYPASSRLS, or to be the tables' owner");
 	if (version > newest_version())
 		errx(EX_CONFIG,
 		    "the database has schema %lld, and this program knows %d: "
@@ -336,7 +340,7 @@ migrate(PGconn *db)
 	long long version;
 	char sql[80];
 
-	ask(db, "BEGIN");
+	ask(db, POSTGRES_BEGIN);
 	ask(db, "SELECT pg_advisory_xact_lock(hashtext('sellerpipe_schema'))");
 	/* Somebody may have been faster. */
 	version = see_version(db);
@@ -374,6 +378,6 @@ postgres_open(const char *url, enum db_use use)
 	if (version < newest_version())
 		migrate(db);
 	if (use == DB_WRITE)
-		ask(db, "SELECT make_partitions()");
+		ask(db, POSTGRES_BEGIN "SELECT make_partitions(); COMMIT");
 	return db;
 }

@@ -29,6 +29,13 @@ extern const struct db_migration postgres_always[];
  */
 PGconn *postgres_open(const char *url, enum db_use use);
 
+/*
+ * How a transaction of ours begins, whatever a role or a database has set:
+ * dates are of UTC, and what another has made meanwhile is seen.
+ */
+#define POSTGRES_BEGIN \
+	"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL timezone = 'UTC'; "
+
 /* Whether what failed may work if it is done again, from BEGIN on.  If so a
  * while was waited, longer each time (tries counts them), and the connection is
  * there again. */

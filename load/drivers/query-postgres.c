@@ -59,14 +59,16 @@ list(void)
 	put_records("SELECT * FROM db_list()");
 }
 
-/* The server takes longer to compile a query than these views take; and all
- * digits of a number are wanted, whatever a role has set. */
+/* The server takes longer to compile a query than these views take; all digits
+ * of a number are wanted; and how long it takes is up to who reads what we
+ * write: a limit to that is not for this. */
 static void
 begin(void)
 {
 	PQclear(postgres_exec(db,
-	    "BEGIN READ ONLY; SET LOCAL jit = off; "
-	    "SET LOCAL extra_float_digits = 1",
+	    POSTGRES_BEGIN "SET TRANSACTION READ ONLY; SET LOCAL jit = off; "
+			   "SET LOCAL extra_float_digits = 1; "
+			   "SET LOCAL statement_timeout = 0",
 	    0, NULL));
 }
 
@@ -97,6 +99,67 @@ query(const struct query *q)
 	free(order);
 }
 
+/* The records, and what the server calls the transaction, which is still open.
+ */
+static PGresult *
+take(const char *const *values)
+{
+	int tries = 0;
+
+	for (;;) {
+		PGresult *r;
+
+		PQclear(postgres_exec(db, POSTGRES_BEGIN, 0, NULL));
+		r = PQexecParams(db,
+		    "SELECT db_claim($1, $2::json, $3::bigint, $4::bigint, $5, "
+		    "$6), pg_current_xact_id_if_assigned()",
+		    6, NULL, values, NULL, NULL, 0);
+		check(r);
+		if (PQresultStatus(r) == PGRES_TUPLES_OK)
+			return r;
+		if (!postgres_again(db, r, &tries))
+			postgres_fail(db, r, "use");
+		PQclear(r);
+	}
+}
+
+/* What became of a transaction whose end was not heard of: a server that is
+ * still at it, is waited for. */
+static bool
+was_committed(const char *id)
+{
+	char status[16] = "in progress"; /* committed, aborted */
+
+	for (int i = 0; i < 100 && strcmp(status, "in progress") == 0; i++) {
+		PGresult *r = postgres_exec(db,
+		    "SELECT pg_xact_status($1::xid8) FROM pg_sleep(0.1)", 1,
+		    &id);
+
+		snprintf(status, sizeof(status), "%s", PQgetvalue(r, 0, 0));
+		PQclear(r);
+	}
+	if (strcmp(status, "in progress") == 0)
+		errx(EX_TEMPFAIL,
+		    "the database has not committed what was "
+		    "claimed; try again later");
+	return strcmp(status, "committed") == 0;
+}
+
+/* Have the claim there for good; false: it is not. */
+static bool
+commit(const PGresult *taken)
+{
+	PGresult *r = PQexec(db, "COMMIT");
+	bool done = PQresultStatus(r) == PGRES_COMMAND_OK;
+	int tries = 0;
+
+	if (!done && !postgres_again(db, r, &tries))
+		postgres_fail(db, r, "use");
+	PQclear(r);
+	return done || PQgetisnull(taken, 0, 1) /* there was nothing */
+	    || was_committed(PQgetvalue(taken, 0, 1));
+}
+
 static void
 claim(const struct query *q, const struct claim *c)
 {
@@ -109,12 +172,8 @@ claim(const struct query *q, const struct claim *c)
 
 	snprintf(limit, sizeof(limit), "%ld", q->limit);
 	snprintf(seconds, sizeof(seconds), "%ld", c->seconds);
-	r = PQexecParams(db,
-	    "SELECT db_claim($1, $2::json, $3::bigint, $4::bigint, $5, $6)", 6,
-	    NULL, values, NULL, NULL, 0);
-	check(r);
-	if (PQresultStatus(r) != PGRES_TUPLES_OK)
-		postgres_fail(db, r, "use");
+	while (r = take(values), !commit(r))
+		PQclear(r);
 	records.s = PQgetvalue(r, 0, 0);
 	records.len = (size_t)PQgetlength(r, 0, 0);
 	nd_put(records);

@@ -295,6 +295,27 @@ slowly() {
 	assert_regex "$stderr" '^db-load: cannot write to the database: could not extend file .*: No space left on device'
 }
 
+@test "a claim that is cut off wherever it is: healed at once, all is given, and each once" {
+	local n way most
+	jq -nc 'range(3) | {type: "tracked_asins", marketplace: "US", asin: "B\(. + 100000000)"}' | db-load
+	db-query due_asins >expected
+	by_proxy
+	strace -f -qq -e trace=recvfrom -o calls db-query --claim due_asins >out || skip 'strace cannot trace here'
+	cmp out expected
+	# What there is to say and to hear, from when it is let in: so it goes to COMMIT's answer, and on.
+	for way in "up $(wc -c <proxy.log)" "down $(awk '$NF ~ /^[0-9]+$/ && /recvfrom\(/ { n += $NF } END { print n }' calls)"; do
+		most=${way#* }
+		for ((n = most; n > 20; n -= n > most - 40 ? 3 : ${FAULT_STEP:-29} * most / 300)); do
+			sql 'DELETE FROM leases'
+			echo "${way% *} $n" >proxy.faults
+			db-query --claim due_asins >out 2>said || fail "${way% *} $n: $(<said)"
+			assert_equal "$(cat said proxy.faults)" ''
+			diff out expected || fail "${way% *} $n"
+			assert_equal "$(sql "SELECT count(*) FROM leases WHERE leased_until > now()")" 3
+		done
+	done
+}
+
 @test "8 processes claim 10,000 ASINs and load what they saw: each once, all of it there, nothing left to do" {
 	local i pids=()
 	jq -nc 'range(10000) | {type: "tracked_asins", marketplace: "US", asin: "B\(. + 100000000)"}' | db-load

@@ -1,13 +1,36 @@
 -- What db-load and db-query do on the server's side, over whichever connection.
 -- Applied anew with each migration: a change here takes a new one, which may be empty.
 --
--- All of it runs with the rights and the search_path of whoever calls it.  What makes
--- records of rows wants all digits of a number, whatever a role has set.
+-- All of it runs with the rights and the search_path of whoever calls it.  What is called
+-- from outside goes by UTC, and what makes records of rows wants all digits of a number,
+-- whatever a role or a database has set.
+--
+-- A parameter that is SQL to be run has no name: so PostgREST cannot call that function,
+-- and who has only a key can run no SQL of their own.
 
 -- A time as records have it.
 CREATE OR REPLACE FUNCTION db_utc(at timestamptz) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
+
+-- The tables and views that our files make: the schema may hold somebody else's, too.
+CREATE OR REPLACE FUNCTION db_ours() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ARRAY[
+	-- tables
+	'sellerpipe_schema', 'column_kinds', 'marketplaces', 'tracked_asins',
+	'asin_current_state', 'asin_history', 'rank_history', 'categories',
+	'bestseller_changes', 'notifications', 'api_usage_log', 'runs',
+	'health_checks', 'sales_daily', 'sales_daily_totals',
+	'report_requests', 'sales_restatements', 'velocity_windows',
+	'summaries', 'claimable', 'leases',
+	-- views
+	'watchlist', 'due_asins', 'timeline', 'unnamed_categories',
+	'changes_to_tell', 'unsent_changes', 'current_badges', 'badge_runs',
+	'category_performance', 'daily_summary', 'health_status',
+	'sales_freshness', 'report_gaps', 'sales_velocity', 'sales_recent',
+	'job_status', 'failed_runs', 'looks', 'unsent_summaries',
+	'row_counts', 'health_incidents', 'open_requests', 'turns'];
 
 -- The columns of a table's primary key, in its order; NULL: it has none.
 CREATE OR REPLACE FUNCTION db_key(of regclass) RETURNS text[]
@@ -17,9 +40,8 @@ RETURN (SELECT array_agg(a.attname::text ORDER BY k.place)
 	JOIN pg_attribute a USING (attnum)
 	WHERE i.indrelid = of AND i.indisprimary AND a.attrelid = of);
 
--- Each table that can be loaded, with its columns.  A table without a key, or with
--- a column of a type that is none of ours, which only a user can have added, is
--- left alone.
+-- Each table that can be loaded, with its columns.  A table without a key is left alone,
+-- and so is a column of a type that is none of ours, which only a user can have added.
 CREATE OR REPLACE FUNCTION db_tables() RETURNS json
 LANGUAGE sql STABLE AS $$
 	WITH types (type, name) AS (VALUES ('text'::regtype, 'text'),
@@ -36,7 +58,7 @@ LANGUAGE sql STABLE AS $$
 			array_position(t.key, a.attname::text) AS key, k.kind
 		FROM tables t JOIN pg_attribute a ON a.attrelid = t.oid
 			AND a.attnum > 0 AND NOT a.attisdropped
-		LEFT JOIN types y ON y.type = a.atttypid
+		JOIN types y ON y.type = a.atttypid
 		LEFT JOIN column_kinds k ON k.table_name = t.relname
 			AND k.column_name = a.attname
 		WHERE t.key IS NOT NULL
@@ -46,8 +68,7 @@ LANGUAGE sql STABLE AS $$
 	FROM (SELECT relname, json_agg(json_build_object('name', attname,
 			'type', type, 'key', coalesce(key, 0), 'kind', kind)
 			ORDER BY attnum) AS columns
-		FROM columns GROUP BY oid, relname
-		HAVING bool_and(type IS NOT NULL)) t
+		FROM columns GROUP BY oid, relname) t
 $$;
 
 -- How a record changes the row that is there.  Within this SQL t is the row, and
@@ -87,8 +108,9 @@ BEGIN
 		o := format('t.%I', c.name);
 		n := format('excluded.%I', c.name);
 		IF c.came THEN
-			novels := novels || format('%1$s%2$s IS DISTINCT FROM %3$s%2$s',
-				o, c.compared, n);
+			novels := novels || format(CASE c.kind WHEN 'first'
+				THEN 'coalesce(%3$s < %1$s, %1$s IS NULL AND %3$s IS NOT NULL)'
+				ELSE '%1$s%2$s IS DISTINCT FROM %3$s%2$s' END, o, c.compared, n);
 		END IF;
 		IF NOT each THEN
 			CONTINUE WHEN NOT c.came;
@@ -193,10 +215,11 @@ $$;
 
 -- Whether there are many records, and the first of them are of rows that are new:
 -- then so may all be, and a mere INSERT is twice as fast as one that looks.
-CREATE OR REPLACE FUNCTION db_looks_new(tab text, source text, lines text[])
+CREATE OR REPLACE FUNCTION db_looks_new(tab text, text, lines text[])
 RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
+	source ALIAS FOR $2;
 	new boolean;
 BEGIN
 	EXECUTE format('SELECT count(*) = 1000 AND count((SELECT 1 FROM %I t WHERE %s)) = 0 '
@@ -209,10 +232,11 @@ END
 $$;
 
 -- The months that need a partition before these records can be stored.
-CREATE OR REPLACE FUNCTION db_make_partitions(tab text, source text, lines text[])
+CREATE OR REPLACE FUNCTION db_make_partitions(tab text, text, lines text[])
 RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
+	source ALIAS FOR $2;
 	part text := (SELECT a.attname FROM pg_partitioned_table p
 		JOIN pg_attribute a ON a.attrelid = p.partrelid
 			AND a.attnum = p.partattrs[0]
@@ -233,11 +257,12 @@ END
 $$;
 
 -- Those of the records that the table's constraints refuse, by their number.
-CREATE OR REPLACE FUNCTION db_refused(tab text, cols text[], source text, lines text[])
+CREATE OR REPLACE FUNCTION db_refused(tab text, cols text[], text, lines text[])
 RETURNS TABLE (n bigint, error text)
 LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1
 	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
+	source ALIAS FOR $3;
 	names text := (SELECT string_agg(format('%I', c), ', ') FROM unnest(cols) c);
 	one text := format('INSERT INTO db_checked (%s) SELECT s.* FROM unnest($1) u (record), '
 		'LATERAL (SELECT %1$s FROM json_populate_record(NULL::%I, u.record)) s',
@@ -251,7 +276,8 @@ BEGIN
 		EXECUTE format('INSERT INTO db_checked (%s) SELECT %1$s FROM %s s',
 			names, source) USING lines;
 		RETURN;
-	EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+	EXCEPTION WHEN data_exception OR integrity_constraint_violation
+		OR program_limit_exceeded THEN
 		NULL; -- some are: which?
 	END;
 	-- Each attempt costs more than a record does, so a few of them are tried at once.
@@ -264,13 +290,15 @@ BEGIN
 		BEGIN
 			EXECUTE one USING r.records;
 			CONTINUE;
-		EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+		EXCEPTION WHEN data_exception OR integrity_constraint_violation
+			OR program_limit_exceeded THEN
 			NULL;
 		END;
 		FOR i IN 1 .. cardinality(r.n) LOOP
 			BEGIN
 				EXECUTE one USING r.records[i : i];
-			EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+			EXCEPTION WHEN data_exception OR integrity_constraint_violation
+				OR program_limit_exceeded THEN
 				n := r.n[i];
 				error := replace(SQLERRM, 'db_checked', tab);
 				RETURN NEXT;
@@ -300,12 +328,13 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Put records into a table, one after the other.
-CREATE OR REPLACE FUNCTION db_merge_each(tab text, op text, cols text[], source text,
+CREATE OR REPLACE FUNCTION db_merge_each(tab text, op text, cols text[], text,
 	lines text[])
 RETURNS TABLE (n bigint, error text)
 LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1
 	SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
+	source ALIAS FOR $4;
 	r record;
 BEGIN
 	IF EXISTS (SELECT FROM pg_prepared_statements WHERE name = 'db_one') THEN
@@ -318,7 +347,8 @@ BEGIN
 	LOOP
 		BEGIN
 			EXECUTE format('EXECUTE db_one (%L)', r.record);
-		EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+		EXCEPTION WHEN data_exception OR integrity_constraint_violation
+			OR program_limit_exceeded THEN
 			n := r.n;
 			error := SQLERRM;
 			RETURN NEXT;
@@ -331,11 +361,12 @@ $$;
 -- Put records into a table, all at once if that can be; again: some of them are of
 -- the same row.  Those that are refused are given back, by their number.  source is
 -- SQL that gives them, as rows with these columns and n; its $1 is lines.
-CREATE OR REPLACE FUNCTION db_merge(tab text, op text, cols text[], source text,
+CREATE OR REPLACE FUNCTION db_merge(tab text, op text, cols text[], text,
 	lines text[], again boolean)
 RETURNS TABLE (n bigint, error text)
 LANGUAGE plpgsql SET jit = off AS $$
 DECLARE
+	source ALIAS FOR $4; -- SQL
 	statement text := db_statement(tab, op, cols, source);
 	good text := source; -- those that were not refused
 	refused bigint[];
@@ -372,7 +403,7 @@ BEGIN
 			END IF;
 			EXIT;
 		EXCEPTION WHEN data_exception OR integrity_constraint_violation
-			OR cardinality_violation THEN
+			OR program_limit_exceeded OR cardinality_violation THEN
 			IF fresh AND SQLSTATE = '23505' THEN -- some are not new
 				fresh := false;
 			ELSIF NOT partitioned THEN
@@ -397,7 +428,7 @@ $$;
 -- them are of the same row.  A first line {"dry_run":true} has it all undone.  The
 -- answer is the records that were refused, by their number in the batch.
 CREATE OR REPLACE FUNCTION db_load(text) RETURNS json
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
 	lines text[] := string_to_array(rtrim($1, E'\n'), E'\n');
 	i int := 1;
@@ -539,7 +570,7 @@ $$;
 CREATE OR REPLACE FUNCTION db_query(name text, conditions json DEFAULT '[]',
 	ord text[] DEFAULT NULL, lim bigint DEFAULT NULL, page json DEFAULT NULL)
 RETURNS json
-LANGUAGE plpgsql STABLE SET jit = off SET extra_float_digits = 1 AS $$
+LANGUAGE plpgsql STABLE SET jit = off SET extra_float_digits = 1 SET timezone = 'UTC' AS $$
 DECLARE
 	most CONSTANT bigint := 4 << 20; -- bytes of a page, but for one record more
 	key text[];
@@ -575,7 +606,7 @@ BEGIN
 END
 $$;
 
--- The names of all tables and views, as records.
+-- The names of our tables and views, as records.
 CREATE OR REPLACE FUNCTION db_list() RETURNS SETOF text
 LANGUAGE sql STABLE AS $$
 	SELECT row_to_json(n)::text
@@ -583,8 +614,7 @@ LANGUAGE sql STABLE AS $$
 			CASE c.relkind WHEN 'v' THEN 'view' ELSE 'table' END AS kind
 		FROM pg_class c
 		WHERE c.relnamespace = quote_ident(current_schema())::regnamespace
-			AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
-			AND c.relname <> 'sellerpipe_schema'
+			AND c.relname = ANY (db_ours()) AND c.relname <> 'sellerpipe_schema'
 		ORDER BY kind, name) n
 $$;
 
@@ -595,7 +625,7 @@ $$;
 CREATE OR REPLACE FUNCTION db_claim(name text, conditions json, lim bigint,
 	seconds bigint, holder text, run text)
 RETURNS text
-LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1 AS $$
+LANGUAGE plpgsql SET jit = off SET extra_float_digits = 1 SET timezone = 'UTC' AS $$
 DECLARE
 	now timestamptz := date_trunc('second', clock_timestamp());
 	never CONSTANT timestamptz := '1970-01-01T00:00:00Z';
@@ -651,7 +681,7 @@ $$;
 -- is done.  dry: only count, all at once.
 CREATE OR REPLACE FUNCTION db_prune(what text, days bigint, after text, dry boolean)
 RETURNS json
-LANGUAGE plpgsql SET jit = off AS $$
+LANGUAGE plpgsql SET jit = off SET timezone = 'UTC' AS $$
 DECLARE
 	most CONSTANT int := 1000;
 	before timestamptz := now() - days * interval '24 hours';

@@ -8,23 +8,9 @@
 
 DO $$
 DECLARE
-	ours text[] := ARRAY[
-		-- tables
-		'sellerpipe_schema', 'column_kinds', 'marketplaces', 'tracked_asins',
-		'asin_current_state', 'asin_history', 'rank_history', 'categories',
-		'bestseller_changes', 'notifications', 'api_usage_log', 'runs',
-		'health_checks', 'sales_daily', 'sales_daily_totals',
-		'report_requests', 'sales_restatements', 'velocity_windows',
-		'summaries', 'claimable', 'leases',
-		-- views
-		'watchlist', 'due_asins', 'timeline', 'unnamed_categories',
-		'changes_to_tell', 'unsent_changes', 'current_badges', 'badge_runs',
-		'category_performance', 'daily_summary', 'health_status',
-		'sales_freshness', 'report_gaps', 'sales_velocity', 'sales_recent',
-		'job_status', 'failed_runs', 'looks', 'unsent_summaries',
-		'row_counts', 'health_incidents', 'open_requests', 'turns'];
+	ours text[] := db_ours();
 	our_functions text[] := ARRAY['make_partition', 'make_partitions',
-		'leave_row', 'note_restated_product', 'note_restated_total', 'db_utc', 'db_key', 'db_tables', 'db_changes',
+		'db_ours', 'leave_row', 'note_restated_product', 'note_restated_total', 'db_utc', 'db_key', 'db_tables', 'db_changes',
 		'db_statement', 'db_looks_new', 'db_make_partitions', 'db_refused',
 		'db_last', 'db_merge_each', 'db_merge', 'db_load', 'db_relation',
 		'db_column', 'db_rows', 'db_records', 'db_query_sql', 'db_query',
