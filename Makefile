@@ -15,6 +15,7 @@ PREFIX   = /usr/local
 BINDIR   = $(PREFIX)/bin
 MANDIR   = $(PREFIX)/share/man
 SHAREDIR = $(PREFIX)/share/sellerpipe
+LIBDIR   = $(PREFIX)/lib/sellerpipe
 
 CFLAGS = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 override CFLAGS += -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 \
@@ -40,13 +41,13 @@ $(LOAD): LDLIBS += -lsqlite3
 load/db-load: load/drivers/load-sqlite.o
 load/db-query: load/drivers/query-sqlite.o
 load/db-prune: load/drivers/prune-sqlite.o
-load/db-load load/db-query load/db-prune: load/drivers/url.o load/drivers/elsewhere.o
-load/drivers/elsewhere.o: override CPPFLAGS += -DBINDIR='"$(BINDIR)"'
+load/db-load load/db-query load/db-prune: load/drivers/url.o load/drivers/files-only.o
+load/drivers/files-only.o: override CPPFLAGS += -DLIBDIR='"$(LIBDIR)"'
 
-# The same with the drivers for servers, to which those give way: see elsewhere.c.
+# The same with the drivers for servers, to which those give way: see files-only.c.
 $(SERVER): load/server/%: load/%.o lib/ndjson.o lib/json.o lib/when.o lib/db.o lib/copy.o lib/schema.o \
 		lib/conf.o lib/http.o load/drivers/postgres.o load/drivers/schema.o load/drivers/rest.o \
-		load/drivers/url.o load/drivers/here.o
+		load/drivers/url.o load/drivers/all-drivers.o
 	@mkdir -p load/server
 	$(LINK.o) $^ $(LOADLIBES) $(LDLIBS) -o $@
 $(SERVER): LDLIBS += -lsqlite3 -L$(PG_LIB) -lpq -lcurl -ljson-c
@@ -105,7 +106,6 @@ lint:
 
 # The pipelines and what they need go together, as they stand here; demo.sh with the
 # simulator.  What names a folder names it with @LIBDIR@ or @SHAREDIR@.
-LIBDIR   = $(PREFIX)/lib/sellerpipe
 UNITDIR  = $(PREFIX)/lib/systemd/system
 BASHDIR  = $(PREFIX)/share/bash-completion/completions
 ZSHDIR   = $(PREFIX)/share/zsh/site-functions

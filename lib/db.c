@@ -171,12 +171,12 @@ check_ours(sqlite3 *db, int newest)
 	return version;
 }
 
-static int
-newest_version(void)
+int
+db_newest(const struct db_migration *m)
 {
 	int newest = 0;
 
-	for (const struct db_migration *m = db_migrations; m->version != 0; m++)
+	for (; m->version != 0; m++)
 		newest = m->version;
 	return newest;
 }
@@ -206,8 +206,8 @@ migrate(sqlite3 *db)
 
 	db_exec(db, "BEGIN IMMEDIATE");
 	/* Somebody may have been faster. */
-	version = check_ours(db, newest_version());
-	if (version > 0 && version < newest_version())
+	version = check_ours(db, db_newest(db_migrations));
+	if (version > 0 && version < db_newest(db_migrations))
 		keep(db, version);
 	for (const struct db_migration *m = db_migrations; m->version != 0; m++)
 		if (m->version > version)
@@ -272,7 +272,7 @@ see_version(sqlite3 *db)
 	int moved = 0;
 
 	db_exec(db, "BEGIN");
-	version = check_ours(db, newest_version());
+	version = check_ours(db, db_newest(db_migrations));
 	db_exec(db, "COMMIT");
 	/* From here on we hold its -wal open, too; but is that its own? */
 	sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
@@ -307,7 +307,7 @@ db_open(const char *url, enum db_use use)
 		file = ":memory:";
 	db = db_connect(file, use != DB_READ);
 	version = see_version(db);
-	if (use == DB_TRY && version < newest_version()) {
+	if (use == DB_TRY && version < db_newest(db_migrations)) {
 		db_close(db);
 		db = db_connect(":memory:", true);
 	}
@@ -315,7 +315,7 @@ db_open(const char *url, enum db_use use)
 		chmod(file, S_IRUSR | S_IWUSR); /* it may have been empty */
 	if (use == DB_WRITE)
 		use_wal(db);
-	if (version < newest_version())
+	if (version < db_newest(db_migrations))
 		migrate(db);
 	return db;
 }

@@ -18,7 +18,8 @@ struct db_migration {
 
 extern const struct db_migration db_migrations[]; /* ends with version 0 */
 
-/* The SQL of one, which the caller frees. */
+/* The newest version of such steps; the SQL of one, which the caller frees. */
+int db_newest(const struct db_migration *);
 char *db_text(const struct db_migration *);
 
 enum db_use {

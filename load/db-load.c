@@ -30,12 +30,9 @@
 #define OPEN_MAX_S 1 /* others want to write, too */
 #define SHORT_MAX 15 /* digits that every double can hold */
 
-static const struct {
-	const char *prefix;
-	const struct loader *loader;
-} loaders[] = {{"postgresql://", &load_postgres},
-    {"postgres://", &load_postgres}, {"https://", &load_rest},
-    {"http://", &load_rest}, {"", &load_sqlite}};
+static const struct loader *const loaders[] = {[URL_SQLITE] = &load_sqlite,
+    [URL_POSTGRES] = &load_postgres,
+    [URL_REST] = &load_rest};
 
 static struct load load;
 
@@ -488,18 +485,6 @@ finish(void)
 	free(load.text);
 }
 
-/* The loader for what the URL begins with. */
-static void
-open_database(const char *url)
-{
-	size_t i = 0;
-
-	while (strncmp(url, loaders[i].prefix, strlen(loaders[i].prefix)) != 0)
-		i++;
-	load.loader = loaders[i].loader;
-	load.loader->open(&load, url);
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -510,6 +495,7 @@ main(int argc, char *argv[])
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	struct json_members members = {NULL, 0, 0};
+	enum url_kind kind;
 	const char *url = NULL;
 	int c;
 
@@ -528,7 +514,9 @@ main(int argc, char *argv[])
 		errx(
 		    EX_USAGE, "unknown operand '%s'; see --help", argv[optind]);
 
-	open_database(url_given(url, argv));
+	url = url_given(url, argv, &kind);
+	load.loader = loaders[kind];
+	load.loader->open(&load, url);
 	load.in = nd_open(NULL);
 	nd_on_idle(load.in, PAUSE_MS, commit, NULL);
 	if (!load.init || !isatty(STDIN_FILENO))

@@ -28,12 +28,9 @@ static const struct {
     [PRUNE_RUNS] = {"runs-days", "runs"},
     [PRUNE_CHECKS] = {"checks-days", "health_checks"}};
 
-static const struct {
-	const char *prefix;
-	const struct pruner *pruner;
-} pruners[] = {{"postgresql://", &prune_postgres},
-    {"postgres://", &prune_postgres}, {"https://", &prune_rest},
-    {"http://", &prune_rest}, {"", &prune_sqlite}};
+static const struct pruner *const pruners[] = {[URL_SQLITE] = &prune_sqlite,
+    [URL_POSTGRES] = &prune_postgres,
+    [URL_REST] = &prune_rest};
 
 static const char usage[] =
     "usage: db-prune [-d URL] [--raw-days N] [--runs-days N] "
@@ -58,17 +55,6 @@ report(enum prune_kind kind, long long n, const char *done)
 {
 	if (n > 0)
 		warnx("%lld %s %s removed", n, kinds[kind].what, done);
-}
-
-/* The one for what the URL begins with. */
-static const struct pruner *
-find_pruner(const char *url)
-{
-	size_t i = 0;
-
-	while (strncmp(url, pruners[i].prefix, strlen(pruners[i].prefix)) != 0)
-		i++;
-	return pruners[i].pruner;
 }
 
 static long
@@ -97,6 +83,7 @@ main(int argc, char *argv[])
 	long days[PRUNE_KINDS] = {0};
 	bool dry_run = false, any = false;
 	const struct pruner *pruner;
+	enum url_kind kind;
 	int c;
 
 	opterr = 0;
@@ -118,8 +105,8 @@ main(int argc, char *argv[])
 	if (!any)
 		errx(EX_USAGE, "what is to be removed? see --help");
 
-	url = url_given(url, argv);
-	pruner = find_pruner(url);
+	url = url_given(url, argv, &kind);
+	pruner = pruners[kind];
 	pruner->open(url);
 	for (enum prune_kind k = 0; k < PRUNE_KINDS; k++) {
 		if (days[k] == 0)

@@ -21,12 +21,9 @@
 #define LEASE_MAX (168 * 3600)
 #define HOLDER_SIZE 1024
 
-static const struct {
-	const char *prefix;
-	const struct querier *querier;
-} queriers[] = {{"postgresql://", &query_postgres},
-    {"postgres://", &query_postgres}, {"https://", &query_rest},
-    {"http://", &query_rest}, {"", &query_sqlite}};
+static const struct querier *const queriers[] = {[URL_SQLITE] = &query_sqlite,
+    [URL_POSTGRES] = &query_postgres,
+    [URL_REST] = &query_rest};
 
 static const char usage[] =
     "usage: db-query [-d URL] [--order COLUMN,...] [--limit N] NAME "
@@ -97,18 +94,6 @@ read_conditions(char *const *texts, size_t n)
 	for (size_t i = 0; i < n; i++)
 		all[i] = read_condition(texts[i]);
 	return all;
-}
-
-/* The one for what the URL begins with. */
-static const struct querier *
-find_querier(const char *url)
-{
-	size_t i = 0;
-
-	while (
-	    strncmp(url, queriers[i].prefix, strlen(queriers[i].prefix)) != 0)
-		i++;
-	return queriers[i].querier;
 }
 
 static long
@@ -218,6 +203,7 @@ main(int argc, char *argv[])
 {
 	struct query q = {.limit = -1};
 	const struct querier *querier;
+	enum url_kind kind;
 	struct condition *conditions;
 	const char *url = NULL;
 	struct claim claim = {0};
@@ -258,8 +244,8 @@ main(int argc, char *argv[])
 	q.conditions = conditions =
 	    read_conditions(argv + optind, q.n_conditions);
 
-	url = url_given(url, argv);
-	querier = find_querier(url);
+	url = url_given(url, argv, &kind);
+	querier = queriers[kind];
 	querier->open(url);
 	if (list)
 		querier->list();

@@ -228,6 +228,14 @@ both_jobs() {
 
 ### Poolers
 
+@test "a pooler that has no such database is 78" {
+	needs_pgbouncer
+	start_pgbouncer
+	run -78 --separate-stderr db-query -d "${bouncer_url%/*}/nothing" runs
+	assert_regex "$stderr" '^db-query: cannot reach the database: '
+	stop_pgbouncer
+}
+
 @test "behind PgBouncer in transaction mode: schema, batches, queries, claims; and nothing is left there" {
 	local pids=() i
 	needs_pgbouncer
@@ -417,6 +425,38 @@ time.sleep(30)' 3>&- &
 	kill $pid
 }
 
+# A server that refuses everybody, as the lines of its input say: code and message.  With
+# each it goes on when it has said so three times.
+refuser='
+import socket, struct, sys
+with socket.create_server(("127.0.0.1", 0)) as s:
+    print(s.getsockname()[1], flush=True)
+    for line in sys.argv[1:]:
+        code, message = line.split("|")
+        fields = b"".join(k + v.encode() + b"\0" for k, v in zip((b"S", b"V", b"C", b"M"), ("FATAL", "FATAL", code, message)))
+        for i in range(3):
+            c, _ = s.accept()
+            with c:
+                c.recv(9999)
+                c.sendall(b"E" + struct.pack("!I", len(fields) + 5) + fields + b"\0")
+'
+
+@test "a refusal in whatever language goes by its code" {
+	refusals=('78 3D000|Datenbank »nichts« existiert nicht'
+		'77 28P01|Passwort-Authentifizierung für Benutzer »ich« fehlgeschlagen'
+		'77 28000|kein pg_hba.conf-Eintrag für Host »hier«'
+		'77 42501|keine Berechtigung für Datenbank diese'
+		'78 22023|ungültiger Wert für Parameter »TimeZone«: »Hier/Dort«'
+		'78 42704|unbekannter Konfigurationsparameter »was.auch«')
+	coproc timeout 60 python3 -c "$refuser" "${refusals[@]#* }"
+	read -r -u "${COPROC[0]}" port
+	for refusal in "${refusals[@]}"; do
+		run -"${refusal%% *}" --separate-stderr db-query -d "postgresql://x@127.0.0.1:$port/x?sslmode=disable&gssencmode=disable" runs
+		assert_equal "$stderr" "db-query: cannot reach the database: connection to server at \"127.0.0.1\", port $port failed: FATAL:  ${refusal#*|}"
+	done
+	wait
+}
+
 @test "a server that is coming up is waited for, and so is one that has no connection to spare" {
 	record '"priority":1' | db-load
 	halt_postgres
@@ -496,6 +536,44 @@ time.sleep(30)' 3>&- &
 	assert_output ''
 	run -0 sql 'SELECT count(*) FROM runs'
 	assert_output 8
+}
+
+@test "--init makes functions and grants anew, which may have got lost" {
+	psql -qX "$pg_super_url" -c 'DROP FUNCTION db_list' -c 'GRANT SELECT ON runs TO PUBLIC'
+	run -78 --separate-stderr db-query --list
+	assert_regex "$stderr" '; db-load --init makes what is missing$'
+	db-load </dev/null
+	run -78 db-query --list
+	db-load --init --dry-run </dev/null
+	run -78 db-query --list
+	db-load --init </dev/null
+	run -0 db-query --list
+	run -0 sql "SELECT count(*) FROM information_schema.table_privileges WHERE grantee = 'PUBLIC' AND table_name = 'runs'"
+	assert_output 0
+}
+
+@test "a schema in which everybody may create things is 78, with what to do" {
+	new_database
+	export DATABASE_URL=$pg_url
+	psql -qX "$pg_super_url" -c 'GRANT CREATE ON SCHEMA public TO PUBLIC'
+	run -78 --separate-stderr db-load --init </dev/null
+	assert_regex "$stderr" '^db-load: cannot use the database: everybody may create things in the schema public, and be run by whoever uses ours: REVOKE CREATE ON SCHEMA public FROM PUBLIC(, anon, authenticated)?$'
+	run -0 sql "SELECT count(*) FROM pg_class WHERE relname = 'runs'"
+	assert_output 0
+	psql -qX "$pg_super_url" -c 'REVOKE CREATE ON SCHEMA public FROM PUBLIC'
+	db-load --init </dev/null
+}
+
+@test "what is made while a \\ means something within quotes means the same" {
+	new_database
+	export DATABASE_URL=$pg_url
+	super "ALTER DATABASE $pg_name SET standard_conforming_strings = off"
+	db-load <<-'!'
+		{"type":"asin_current_state","marketplace":"US","asin":"B00TEST001","status":"ok","last_updated":"2026-11-20T08:00:00Z","sales_ranks":{"1":{"rank":1,"since":"2026-11-19T00:00:00Z"}},"bestseller_badges":["1"]}
+	!
+	super "ALTER DATABASE $pg_name RESET standard_conforming_strings"
+	run -0 jq -r .category_id <(db-query current_badges) <(db-query unnamed_categories)
+	assert_output $'1\n1'
 }
 
 @test "it is all in the first schema of the search_path; what else is there is left alone" {

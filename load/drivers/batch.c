@@ -161,9 +161,13 @@ batch_clear(struct batch *b)
 {
 	/* Or in time each of many would have room for a whole batch. */
 	for (size_t i = GROUPS_KEPT; i < b->n; i++) {
-		free(b->groups[i].buf);
-		b->groups[i].buf = NULL;
-		b->groups[i].cap = 0;
+		struct group *g = &b->groups[i];
+
+		free(g->buf);
+		free(g->lines);
+		g->buf = NULL;
+		g->lines = NULL;
+		g->cap = g->lines_cap = 0;
 	}
 	b->n = b->bytes = b->records = 0;
 	if (b->seen_cap > 0)

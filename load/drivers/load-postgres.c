@@ -70,7 +70,7 @@ static void
 open_server(struct load *load, const char *url)
 {
 	dry_run = load->dry_run;
-	db = postgres_open(url, dry_run ? DB_TRY : DB_WRITE);
+	db = postgres_open(url, dry_run ? DB_TRY : DB_WRITE, load->init);
 	read_tables(load);
 }
 
@@ -384,8 +384,11 @@ proceed(bool all)
 	    (r = PQgetResult(db)) != NULL) {
 		switch (PQresultStatus(r)) {
 		case PGRES_COPY_IN:
-			put_copy(fed);
-			fed = next_fed(fed + 1);
+			if (fed < flying_end())
+				put_copy(fed++);
+			else
+				PQputCopyEnd(db, "nothing is left to copy");
+			fed = next_fed(fed);
 			break;
 		case PGRES_TUPLES_OK:
 			keep_refusals(r, merged++);

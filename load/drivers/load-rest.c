@@ -15,8 +15,8 @@
 
 #include "lib/ndjson.h"
 #include "load/drivers/batch.h"
-#include "load/drivers/postgres.h"
 #include "load/drivers/rest.h"
+#include "load/drivers/schema.h"
 
 #define BATCH_BYTES (3UL << 20)
 
@@ -311,7 +311,8 @@ put_sql(const struct db_migration *m)
 static void
 put_schema(long long version)
 {
-	nd_puts("BEGIN;\n");
+	nd_puts("BEGIN;\n"
+		"SET LOCAL standard_conforming_strings = on;\n");
 	for (const struct db_migration *m = postgres_migrations;
 	     m->version != 0; m++) {
 		if (m->version <= version)
@@ -334,15 +335,13 @@ put_schema(long long version)
 static void
 check_version(void)
 {
-	long long version = rest_version(), newest = 0;
+	long long version = rest_version();
+	int newest = db_newest(postgres_migrations);
 
-	for (const struct db_migration *m = postgres_migrations;
-	     m->version != 0; m++)
-		newest = m->version;
 	if (version > newest)
 		errx(EX_CONFIG,
 		    "the database has schema %lld, and this program knows "
-		    "%lld: use a newer one",
+		    "%d: use a newer one",
 		    version, newest);
 	if (version == newest)
 		return;

@@ -1,4 +1,6 @@
 #include <err.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +9,11 @@
 
 #include "lib/when.h"
 #include "load/drivers/postgres.h"
+#include "load/drivers/schema.h"
 
 #define OLDEST 150000 /* views with their caller's rights */
+#define DIGITS_CAPITALS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define CODE_S 10 /* to be told why we are refused */
 #define CONNECT_S 30 /* for a server that is about to be there */
 #define TRIES 8 /* of a transaction: half a minute in all */
 
@@ -56,38 +61,117 @@ has_any(const char *text, const char *const *words)
 	return *words != NULL;
 }
 
+/* Whether a code is of one of these classes, or one of these. */
+static bool
+one_of(const char *code, const char *const *list)
+{
+	for (; *list != NULL; list++)
+		if (strncmp(code, *list, strlen(*list)) == 0)
+			return true;
+	return false;
+}
+
+/* The status for what a server gives as SQLSTATE (PostgreSQL, Appendix A). */
+static int
+status_of_code(const char *code)
+{
+	static const char *const full[] = {"53100", "58030", "XX001", NULL};
+	static const char *const later[] = {
+	    "08", "40", "53", "55", "57", "25006", NULL};
+	static const char *const refused[] = {"28", "42501", NULL};
+	static const char *const set_wrong[] = {
+	    "3D", "3F", "42P01", "42883", "42P07", "42710", "42723", NULL};
+
+	if (one_of(code, full))
+		return EX_IOERR;
+	if (one_of(code, later))
+		return EX_TEMPFAIL;
+	if (one_of(code, refused))
+		return EX_NOPERM;
+	return one_of(code, set_wrong) ? EX_CONFIG : EX_SOFTWARE;
+}
+
 /*
- * What became of a connection: libpq tells no code of it, only words, and the
- * server's may be in any language; but PQping tells whether there is a server
- * that takes connections.
+ * What became of a connection, by the words of libpq and of poolers, which are
+ * English always, and by the server's code: its words are in any language.
  */
 static int
-connection_status(const char *why, PGPing ping)
+connection_status(const char *why, PGPing ping, const char *code)
 {
 	static const char *const stranger[] = {
 	    "certificate verify failed", "server certificate for", NULL};
 	static const char *const set_wrong[] = {"but SSL was required",
 	    "certificate file", "key file", "invalid value for parameter",
-	    "configuration parameter", "startup parameter", NULL};
+	    "configuration parameter", "startup parameter", "no such database",
+	    NULL};
 	static const char *const busy[] = {"too many", "connection slots",
 	    "max client", "closed the connection", "could not receive data",
 	    "could not send", NULL};
 
 	if (has_any(why, stranger))
 		return EX_PROTOCOL;
-	if (has_any(why, set_wrong))
+	if (has_any(why, set_wrong) ||
+	    (has(why, "database \"") && has(why, "does not exist")))
 		return EX_CONFIG;
 	if (ping != PQPING_OK || has_any(why, busy))
 		return EX_TEMPFAIL;
-	if (has(why, "does not exist") && has(why, "database \""))
-		return EX_CONFIG;
-	return EX_NOPERM;
+	if (*code == '\0')
+		return EX_NOPERM;
+	/* Else it is what the URL asks of the session. */
+	return status_of_code(code) == EX_SOFTWARE ? EX_CONFIG
+						   : status_of_code(code);
 }
+
+/* Wait for what an attempt to connect waits for; false if it is too long. */
+static bool
+wait_for(PGconn *db, PostgresPollingStatusType state, int64_t until)
+{
+	struct pollfd p = {
+	    PQsocket(db), state == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
+
+	return when_ticks() < until &&
+	    (poll(&p, 1, 1000) != -1 || errno == EINTR);
+}
+
+/* The code with which the server refuses us (libpq's words on it would be in the
+ * server's language, and have no code); "" if it gives none. */
+static void
+ask_code(const char *const *keys, const char *const *values, char code[6])
+{
+	int64_t until = when_ticks() + CODE_S;
+	PGconn *db = PQconnectStartParams(keys, values, 1);
+	PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+	const char *said;
+
+	*code = '\0';
+	if (db == NULL || PQstatus(db) == CONNECTION_BAD) {
+		PQfinish(db);
+		return;
+	}
+	PQsetErrorVerbosity(db, PQERRORS_SQLSTATE);
+	while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED &&
+	    wait_for(db, state, until))
+		state = PQconnectPoll(db);
+	if (state == PGRES_POLLING_OK) /* now it would have us */
+		strcpy(code, "57P03");
+	/* FATAL:  3D000, at the end. */
+	said = strrchr(PQerrorMessage(db), ':');
+	if (said != NULL && strncmp(said, ":  ", 3) == 0 &&
+	    strspn(said + 3, DIGITS_CAPITALS) == 5)
+		snprintf(code, 6, "%.5s", said + 3);
+	PQfinish(db);
+}
+
+/* How an attempt to connect failed. */
+struct refusal {
+	PGPing ping;
+	char code[6];
+};
 
 /* What the URL says goes before what is above it here, and after what is below.
  */
 static PGconn *
-try_to_connect(const char *url, PGPing *ping)
+try_to_connect(const char *url, struct refusal *refusal)
 {
 	static const char *const keys[] = {"fallback_application_name",
 	    "connect_timeout", "keepalives_idle", "tcp_user_timeout", "dbname",
@@ -97,13 +181,15 @@ try_to_connect(const char *url, PGPing *ping)
 	    url, "UTF8", NULL};
 	PGconn *db = PQconnectdbParams(keys, values, 1);
 
-	*ping = PQPING_OK;
 	if (db == NULL)
 		err(EX_TEMPFAIL, NULL);
-	if (PQstatus(db) != CONNECTION_OK) /* it would be as long again */
-		*ping = has(PQerrorMessage(db), "timeout expired")
-		    ? PQPING_NO_RESPONSE
-		    : PQpingParams(keys, values, 1);
+	if (PQstatus(db) == CONNECTION_OK)
+		return db;
+	*refusal = (struct refusal){PQPING_NO_RESPONSE, ""};
+	if (!has(PQerrorMessage(db), "timeout expired")) /* it would be again */
+		refusal->ping = PQpingParams(keys, values, 1);
+	if (refusal->ping == PQPING_OK)
+		ask_code(keys, values, refusal->code);
 	return db;
 }
 
@@ -139,38 +225,28 @@ static PGconn *
 connect_to(const char *url)
 {
 	int64_t until = when_ticks() + CONNECT_S;
+	struct refusal refusal;
 	char why[400];
-	PGPing ping;
 
 	for (double wait = 0.1;; wait *= 2) {
-		PGconn *db = try_to_connect(url, &ping);
+		PGconn *db = try_to_connect(url, &refusal);
 		int status;
 
 		PQsetNoticeProcessor(db, no_notice, NULL);
 		if (PQstatus(db) == CONNECTION_OK)
 			return db;
 		one_line(PQerrorMessage(db), why, sizeof(why));
-		if (is_bad_url(why, ping))
+		if (is_bad_url(why, refusal.ping))
 			bad_url(why);
-		status = connection_status(why, ping);
+		status = connection_status(why, refusal.ping, refusal.code);
 		/* It is just coming up; else nobody gains by waiting here. */
-		if (status != EX_TEMPFAIL || ping == PQPING_NO_RESPONSE ||
-		    when_ticks() >= until)
+		if (status != EX_TEMPFAIL ||
+		    refusal.ping == PQPING_NO_RESPONSE || when_ticks() >= until)
 			errx(status, "cannot reach the database: %s%s", why,
 			    status == EX_TEMPFAIL ? "; try again later" : "");
 		PQfinish(db);
 		nap(wait);
 	}
-}
-
-/* Whether a code is of one of these classes, or one of these. */
-static bool
-one_of(const char *code, const char *const *list)
-{
-	for (; *list != NULL; list++)
-		if (strncmp(code, *list, strlen(*list)) == 0)
-			return true;
-	return false;
 }
 
 static const char *
@@ -185,27 +261,19 @@ code_of(const PGresult *r)
 static int
 status_of(const PGconn *db, const PGresult *r)
 {
-	static const char *const full[] = {"53100", "58030", "XX001", NULL};
-	static const char *const later[] = {
-	    "08", "40", "53", "55", "57", "25006", NULL};
-	static const char *const refused[] = {"28", "42501", NULL};
-	static const char *const set_wrong[] = {
-	    "3D", "3F", "42P01", "42883", "42P07", "42710", "42723", NULL};
 	const char *code = code_of(r);
 
-	if (one_of(code, full))
-		return EX_IOERR;
-	if (PQstatus(db) == CONNECTION_BAD || one_of(code, later))
+	/* A disk that is full is so for the next connection, too. */
+	if (PQstatus(db) == CONNECTION_BAD && status_of_code(code) != EX_IOERR)
 		return EX_TEMPFAIL;
-	if (one_of(code, refused))
-		return EX_NOPERM;
-	return one_of(code, set_wrong) ? EX_CONFIG : EX_SOFTWARE;
+	return status_of_code(code);
 }
 
 _Noreturn void
 postgres_fail(PGconn *db, const PGresult *r, const char *doing)
 {
 	static const char *const missing[] = {"42P01", "42883", NULL};
+	static const char *const read_only[] = {"25006", NULL};
 	const char *said =
 	    r == NULL ? NULL : PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	int status = status_of(db, r);
@@ -213,8 +281,11 @@ postgres_fail(PGconn *db, const PGresult *r, const char *doing)
 
 	one_line(said != NULL ? said : PQerrorMessage(db), why, sizeof(why));
 	errx(status, "cannot %s the database: %s%s%s", doing, why,
-	    status == EX_TEMPFAIL ? "; try again later" : "",
-	    one_of(code_of(r), missing)
+	    one_of(code_of(r), read_only)
+		? ": it is a replica, or its disk is full, or it is set so"
+		: "",
+	    status == EX_TEMPFAIL ? "; try again later"
+		: one_of(code_of(r), missing)
 		? "; db-load --init makes what is missing"
 		: "");
 }
@@ -277,17 +348,6 @@ ask(PGconn *db, const char *sql)
 	return n;
 }
 
-static int
-newest_version(void)
-{
-	int newest = 0;
-
-	for (const struct db_migration *m = postgres_migrations;
-	     m->version != 0; m++)
-		newest = m->version;
-	return newest;
-}
-
 /* The version of the schema; exit if it is newer than we are. */
 static long long
 see_version(PGconn *db)
@@ -317,11 +377,11 @@ see_version(PGconn *db)
 		errx(EX_NOPERM,
 		    "the database shows this role none of its rows: it needs "
 		    "BYPASSRLS, or to be the tables' owner");
-	if (version > newest_version())
+	if (version > db_newest(postgres_migrations))
 		errx(EX_CONFIG,
 		    "the database has schema %lld, and this program knows %d: "
 		    "use a newer one",
-		    version, newest_version());
+		    version, db_newest(postgres_migrations));
 	return version;
 }
 
@@ -340,7 +400,7 @@ migrate(PGconn *db)
 	long long version;
 	char sql[80];
 
-	ask(db, POSTGRES_BEGIN);
+	ask(db, POSTGRES_BEGIN "SET LOCAL standard_conforming_strings = on");
 	ask(db, "SELECT pg_advisory_xact_lock(hashtext('sellerpipe_schema'))");
 	/* Somebody may have been faster. */
 	version = see_version(db);
@@ -361,7 +421,7 @@ migrate(PGconn *db)
 }
 
 PGconn *
-postgres_open(const char *url, enum db_use use)
+postgres_open(const char *url, enum db_use use, bool init)
 {
 	PGconn *db = connect_to(url);
 	long long version = see_version(db);
@@ -370,12 +430,13 @@ postgres_open(const char *url, enum db_use use)
 		errx(EX_CONFIG,
 		    "the database has no tables of ours; db-load --init makes "
 		    "them");
-	if (version < newest_version() && use == DB_TRY)
+	if (version < db_newest(postgres_migrations) && use == DB_TRY)
 		errx(EX_CONFIG,
 		    "the database has schema %lld, and a dry run would not "
 		    "make it %d; db-load --init does",
-		    version, newest_version());
-	if (version < newest_version())
+		    version, db_newest(postgres_migrations));
+	if (version < db_newest(postgres_migrations) ||
+	    (init && use == DB_WRITE))
 		migrate(db);
 	if (use == DB_WRITE)
 		ask(db, POSTGRES_BEGIN "SELECT make_partitions(); COMMIT");

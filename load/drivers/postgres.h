@@ -14,20 +14,19 @@
 
 #include "lib/db.h"
 
-/* As db_migrations; and what is applied after them whenever one is. */
-extern const struct db_migration postgres_migrations[];
-extern const struct db_migration postgres_always[];
-
 /*
  * Connect, waiting half a minute for a server that is just starting, and see
  * that the schema is ours: an older one is brought up to date in one
  * transaction, and one that is missing made, unless use is DB_READ.  DB_TRY
- * changes nothing, and wants the newest.
+ * changes nothing, and wants the newest.  With DB_WRITE the partitions of this
+ * month and the next ones are made, too; with init, functions and grants anew,
+ * which may have got lost.  The caller ends it with PQfinish.
  *
- * Ends the program with 75 if there is no server, 77 if it refuses us, 78 if it
- * or the URL cannot serve.
+ * Ends the program with 75 if there is no server, 76 if its certificate is not
+ * the one that was asked for, 77 if it refuses us, 78 if it or the URL cannot
+ * serve.
  */
-PGconn *postgres_open(const char *url, enum db_use use);
+PGconn *postgres_open(const char *url, enum db_use use, bool init);
 
 /*
  * How a transaction of ours begins, whatever a role or a database has set:
@@ -36,18 +35,28 @@ PGconn *postgres_open(const char *url, enum db_use use);
 #define POSTGRES_BEGIN \
 	"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL timezone = 'UTC'; "
 
-/* Whether what failed may work if it is done again, from BEGIN on.  If so a
- * while was waited, longer each time (tries counts them), and the connection is
- * there again. */
+/*
+ * Whether what failed may work if it is done again, from BEGIN on.  If so a
+ * while was waited, longer each time (tries counts them, from 0), and the
+ * connection is there again.
+ */
 bool postgres_again(PGconn *, const PGresult *failed, int *tries);
 
-/* End the program because of a result, which may be NULL. */
+/*
+ * End the program because of a result, or, if that is NULL, of the connection:
+ * 74 if the server's disk is at fault, 75 if it may work later, 77 if we lack a
+ * right, 78 if something of ours is missing there, 70 if we are at fault.
+ * doing: what was being done, as in "cannot write to the database".
+ */
 _Noreturn void postgres_fail(
     PGconn *, const PGresult *failed, const char *doing);
 
-/* Run a statement, which gives one value, or has no result; the caller clears
- * it.  Outside of a transaction it is one that may be done twice: it is done
- * again if that can help. */
+/*
+ * Run a statement with n values, NULL being none, or without any several
+ * statements; of the last the caller gets the result, and clears it.  Outside
+ * of a transaction it is one that may be done twice: it is done again if that
+ * can help.  What fails for good ends the program, see postgres_fail.
+ */
 PGresult *postgres_exec(
     PGconn *, const char *sql, int n, const char *const *values);
 

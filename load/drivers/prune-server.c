@@ -112,7 +112,7 @@ prune(enum prune_kind kind, long days)
 static void
 open_postgres(const char *url)
 {
-	db = postgres_open(url, DB_READ);
+	db = postgres_open(url, DB_READ, false);
 }
 
 static void

@@ -14,7 +14,7 @@ static PGconn *db;
 static void
 open_server(const char *url)
 {
-	db = postgres_open(url, DB_READ);
+	db = postgres_open(url, DB_READ, false);
 }
 
 /* What is wrong with the question: a name that is not there, or a value that

@@ -58,21 +58,25 @@ has_slash(const char *rest)
 	    memchr(rest + host, '@', strcspn(rest + host, "?")) != NULL;
 }
 
-/* Whether there is a driver for it.  What has no :// is a file. */
-static bool
-is_known(const char *url)
+/* What has no :// is a file. */
+static enum url_kind
+kind_of(const char *url)
 {
-	static const char *const begin[] = {
-	    "sqlite:", "postgresql://", "postgres://", "https://", "http://"};
+	static const struct {
+		const char *begin;
+		enum url_kind kind;
+	} kinds[] = {{"sqlite:", URL_SQLITE}, {"postgresql://", URL_POSTGRES},
+	    {"postgres://", URL_POSTGRES}, {"https://", URL_REST},
+	    {"http://", URL_REST}};
 
-	for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++)
-		if (strncmp(url, begin[i], strlen(begin[i])) == 0)
-			return true;
-	return strstr(url, "://") == NULL;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strncmp(url, kinds[i].begin, strlen(kinds[i].begin)) == 0)
+			return kinds[i].kind;
+	return strstr(url, "://") == NULL ? URL_SQLITE : URL_KINDS;
 }
 
 const char *
-url_given(const char *option, char *argv[])
+url_given(const char *option, char *argv[], enum url_kind *kind)
 {
 	const char *url = option, *user;
 	size_t len;
@@ -93,11 +97,11 @@ url_given(const char *option, char *argv[])
 		errx(EX_CONFIG,
 		    "the database's URL has more than one '@': write those of "
 		    "the password as %%40");
-	if (!is_known(url))
+	if ((*kind = kind_of(url)) == URL_KINDS)
 		errx(EX_CONFIG,
 		    "there is no driver for the database's URL: use "
 		    "sqlite:FILE, postgresql://... or https://...");
-	if (strstr(url, "://") != NULL && strncmp(url, "sqlite:", 7) != 0)
-		url_serve(argv);
+	if (*kind != URL_SQLITE)
+		url_give_way(argv);
 	return url;
 }

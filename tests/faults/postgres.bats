@@ -258,11 +258,11 @@ slowly() {
 	psql -qX "$pg_super_url" -c "ALTER DATABASE $pg_name SET default_transaction_read_only = on"
 	SECONDS=0
 	run -75 --separate-stderr db-load <<<'{"type":"runs","run_id":"2"}'
-	assert_regex "$stderr" '^db-load: cannot write to the database: cannot execute [A-Z ]+ in a read-only transaction; try again later$'
+	assert_regex "$stderr" '^db-load: cannot write to the database: cannot execute [A-Z ]+ in a read-only transaction: it is a replica, or its disk is full, or it is set so; try again later$'
 	run -0 db-query runs
 	assert_output --partial '"run_id":"1"'
 	run -75 --separate-stderr db-query --claim due_asins
-	assert_regex "$stderr" '^db-query: cannot use the database: cannot execute [A-Z]+ in a read-only transaction; try again later$'
+	assert_regex "$stderr" '^db-query: cannot use the database: cannot execute [A-Z]+ in a read-only transaction: it is a replica, .*; try again later$'
 	[ $SECONDS -lt 8 ]
 }
 

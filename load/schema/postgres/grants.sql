@@ -21,6 +21,16 @@ DECLARE
 		WHERE rolname = 'service_role');
 	r record;
 BEGIN
+	-- Whoever can make functions here can make one that is taken for the server's own, by
+	-- whoever uses ours.
+	IF EXISTS (SELECT FROM pg_namespace n, aclexplode(n.nspacl) a
+			WHERE n.oid = quote_ident(current_schema())::regnamespace
+				AND a.privilege_type = 'CREATE' AND (a.grantee = 0
+					OR pg_get_userbyid(a.grantee) IN ('anon', 'authenticated'))) THEN
+		RAISE SQLSTATE '3F000' USING MESSAGE = format('everybody may create things in the schema '
+			'%s, and be run by whoever uses ours: REVOKE CREATE ON SCHEMA %1$I FROM %s',
+			current_schema(), concat_ws(', ', 'PUBLIC', others));
+	END IF;
 	others := concat_ws(', ', 'PUBLIC', others);
 	FOR r IN
 		SELECT c.oid::regclass AS name, c.relkind, c.relrowsecurity,
