@@ -19,31 +19,35 @@ struct group {
 	bool again;
 	int *columns, n; /* in the order of the values */
 	char *buf; /* the records, as the driver writes them */
-	size_t len, cap;
+	size_t len; /* of them; the driver adds what it writes */
+	size_t cap;
 	unsigned long *lines; /* of the input, by record */
 	size_t records, lines_cap;
 };
 
+/* It begins as all zeros. */
 struct batch {
 	struct group *groups;
 	size_t n, cap; /* cap: those that have memory to be used again */
-	size_t bytes, records;
+	size_t bytes; /* of all groups; the driver adds what it writes */
+	size_t records;
 	uint64_t *seen; /* hashes of the rows' keys */
 	uint32_t *seen_in; /* and the group that each was last in, from 1 */
 	size_t seen_cap;
 };
 
 /*
- * The group for the record at hand, whose values are decoded, and which is to
- * be written to the end of its buf; NULL if the batch has to go first.
+ * The group for the record at hand, whose values are decoded: the record counts
+ * in it from now on, and is to be written to the end of its buf.  NULL if it
+ * needs one group more than there can be (100): the batch has to go first.
  */
 struct group *batch_add(
     struct batch *, struct table *, enum op, unsigned long line);
 
-/* Make room for more bytes in a group's buf; give where they go. */
+/* Make room for more bytes at the end of a group's buf; give where they go. */
 char *batch_room(struct group *, size_t more);
 
-/* Empty it; free all. */
+/* Empty it, for other records; free all that it has. */
 void batch_clear(struct batch *);
 void batch_free(struct batch *);
 

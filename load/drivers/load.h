@@ -2,7 +2,8 @@
  * load.h - between db-load and the kinds of databases that it loads into.
  *
  * db-load reads records and holds their values to the columns; a loader does
- * what is left to do with a database of its kind.
+ * what is left to do with a database of its kind.  What it cannot do ends the
+ * program, with the statuses and messages of db-load(1).
  */
 #ifndef LOAD_H
 #define LOAD_H

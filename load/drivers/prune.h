@@ -1,5 +1,8 @@
 /*
  * prune.h - between db-prune and the kinds of databases that it prunes.
+ *
+ * What cannot be done ends the program, with the statuses and messages of
+ * db-prune(1).
  */
 #ifndef PRUNE_H
 #define PRUNE_H
@@ -15,7 +18,8 @@ enum prune_kind {
 struct pruner {
 	void (*open)(const char *url); /* it has to be there */
 
-	/* How many there are; remove them, and say how many that were. */
+	/* How many there are; remove them, about a thousand in a transaction,
+	 * and say how many that were. */
 	long long (*count)(enum prune_kind, long days);
 	long long (*prune)(enum prune_kind, long days);
 	void (*close)(void);

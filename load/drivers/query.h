@@ -1,5 +1,9 @@
 /*
  * query.h - between db-query and the kinds of databases that it reads.
+ *
+ * Rows are written as records by nd_put and its like (lib/ndjson.h).  What
+ * cannot be done ends the program, with the statuses and messages of
+ * db-query(1); what was written by then is whole records.
  */
 #ifndef QUERY_H
 #define QUERY_H

@@ -22,7 +22,7 @@ enum rest_outcome {
 };
 
 struct rest_call {
-	const char *path; /* below the base URL: rpc/db_load */
+	const char *path; /* below the base URL, up to 200 bytes: rpc/db_load */
 	const char *body; /* NULL: GET */
 	size_t len;
 	bool plain; /* the body is text, rather than JSON */
@@ -38,7 +38,8 @@ void rest_open(const char *url);
 void rest_close(void);
 
 /* Call; the answer is JSON and lasts until the next call.  No answer, and what
- * passes by itself, is tried again for a minute: then exit with 75. */
+ * passes by itself, is tried again for a minute: then exit with 75.  What is no
+ * JSON ends the program with 76. */
 enum rest_outcome rest_ask(const struct rest_call *, struct json_slice *answer);
 
 /* The server's own words on why the last call was not REST_OK; and end the
