@@ -121,7 +121,7 @@ fields() {
 		case $name in
 		sp-fetch) libraries=("$top"/lib/{http,spapi}.c) ;;
 		keepa-fetch | slack-post | clickup-post | job-ping) libraries=("$top/lib/http.c") ;;
-		db-load | db-query) libraries=("$top"/lib/{db,http}.c "$top/load/drivers/rest.c") ;;
+		db-load | db-query | db-prune) libraries=("$top"/lib/{db,http}.c "$top/load/drivers/rest.c") ;;
 		db-*) libraries=("$top/lib/db.c") ;;
 		*) libraries=() ;;
 		esac
