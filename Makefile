@@ -51,7 +51,7 @@ $(SERVER): load/server/%: load/%.o lib/ndjson.o lib/json.o lib/when.o lib/db.o l
 	@mkdir -p load/server
 	$(LINK.o) $^ $(LOADLIBES) $(LDLIBS) -o $@
 $(SERVER): LDLIBS += -lsqlite3 -L$(PG_LIB) -lpq -lcurl -ljson-c
-load/server/db-load: load/drivers/load-sqlite.o load/drivers/load-postgres.o load/drivers/load-rest.o load/drivers/batch.o
+load/server/db-load: load/drivers/load-sqlite.o load/drivers/load-postgres.o load/drivers/load-rest.o load/drivers/batch.o load/drivers/copytext.o
 load/server/db-query: load/drivers/query-sqlite.o load/drivers/query-postgres.o load/drivers/query-rest.o load/drivers/question.o
 load/server/db-prune: load/drivers/prune-sqlite.o load/drivers/prune-server.o
 load/drivers/%.o: override CPPFLAGS += -I$(PG_INCLUDE)

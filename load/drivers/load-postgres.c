@@ -4,6 +4,11 @@
  * db_merge in load/schema/postgres/functions.sql.  A group of a few records is
  * in that statement itself, as to make a table takes longer.
  *
+ * What is likely to be new, since what came before it was stored without a
+ * word, is copied straight into its table, at twice the speed.  If anything is
+ * wrong with that the batch is sent again by the longer way, which knows what
+ * to do.
+ *
  * While the server is at the last group of a batch, the next one is read.  A
  * batch is kept until the server has it for good: if it fails for a reason that
  * may pass, it is sent again.
@@ -16,6 +21,7 @@
 
 #include "lib/ndjson.h"
 #include "load/drivers/batch.h"
+#include "load/drivers/copytext.h"
 #include "load/drivers/postgres.h"
 
 #define BATCH_BYTES (2UL << 20)
@@ -23,6 +29,7 @@
 #define PIECE (64UL << 10) /* libpq keeps what is given to it at once */
 #define FEW 16 /* records of a group that needs no table */
 #define FEW_BYTES (64UL << 10)
+#define MANY 1000 /* records of a group that may go straight into its table */
 
 static PGconn *db;
 static bool dry_run;
@@ -30,6 +37,13 @@ static struct batch batches[2];
 static struct batch *filling = &batches[0], *flying; /* NULL: none is */
 /* Of the flying batch: the next to go by COPY, and to be answered for. */
 static struct group *fed, *merged;
+static bool staged_only; /* nothing of it goes straight into a table */
+
+/* Of a table: how many large groups in a row were stored as they came, and how
+ * many are wanted before one is tried straight. */
+struct trust {
+	unsigned good, wanted;
+};
 
 struct refusal {
 	const struct group *group;
@@ -57,8 +71,13 @@ read_tables(struct load *load)
 			errx(EX_CONFIG,
 			    "the database has functions of "
 			    "another version");
-		if (strcmp(PQgetvalue(r, i, 0), table) != 0)
-			load_table(load, table = PQgetvalue(r, i, 0));
+		if (strcmp(PQgetvalue(r, i, 0), table) != 0) {
+			struct trust *trust = load_must(malloc(sizeof(*trust)));
+
+			*trust = (struct trust){0, 1};
+			table = PQgetvalue(r, i, 0);
+			load_table(load, table)->more = trust;
+		}
 		load_column(load, PQgetvalue(r, i, 1), type,
 		    atoi(PQgetvalue(r, i, 3)),
 		    PQgetisnull(r, i, 4) ? NULL : PQgetvalue(r, i, 4));
@@ -72,99 +91,6 @@ open_server(struct load *load, const char *url)
 	dry_run = load->dry_run;
 	db = postgres_open(url, dry_run ? DB_TRY : DB_WRITE, load->init);
 	read_tables(load);
-}
-
-/* A text as COPY wants it. */
-static char *
-put_text(char *to, struct json_slice text)
-{
-	for (const char *p = text.s, *end = p + text.len; p < end; p++) {
-		char c = *p;
-
-		if (c == '\\' || c == '\n' || c == '\t' || c == '\r') {
-			*to++ = '\\';
-			c = c == '\n'   ? 'n'
-			    : c == '\t' ? 't'
-			    : c == '\r' ? 'r'
-					: c;
-		}
-		*to++ = c;
-	}
-	return to;
-}
-
-static char *
-put_int(char *to, long long n)
-{
-	char buf[ND_INT_SIZE];
-	const char *text = nd_int_text(n, buf);
-	size_t len = strlen(text);
-
-	memcpy(to, text, len);
-	return to + len;
-}
-
-static char *
-put_json(char *to, struct json_slice text)
-{
-	static const struct json_slice nul = {BATCH_NUL, sizeof(BATCH_NUL) - 1};
-	size_t len;
-
-	while ((len = batch_before_nul(text)) < text.len) {
-		to = put_text(to, (struct json_slice){text.s, len});
-		to = put_text(to, nul);
-		text.s += len + nul.len;
-		text.len -= len + nul.len;
-	}
-	return put_text(to, text);
-}
-
-static char *
-put_value(char *to, const struct column *c)
-{
-	const struct value *v = &c->value;
-
-	if (v->kind == VALUE_TEXT && c->type == TYPE_JSON)
-		return put_json(to, v->text);
-	if (v->kind == VALUE_TEXT)
-		return put_text(to, v->text);
-	if (v->kind == VALUE_REAL)
-		return batch_put_real(to, c);
-	if (v->kind == VALUE_INTEGER)
-		return put_int(to, v->n);
-	*to++ = '\\';
-	*to++ = 'N';
-	return to;
-}
-
-static size_t
-room_for(const struct group *g)
-{
-	size_t room = NUMBER_MAX;
-
-	for (int i = 0; i < g->n; i++) {
-		const struct value *v = &g->table->columns[g->columns[i]].value;
-
-		room +=
-		    1 + (v->kind == VALUE_TEXT ? 2 * v->text.len : NUMBER_MAX);
-	}
-	return room;
-}
-
-/* The number of the record in its group, and its values. */
-static void
-put_record(struct group *g)
-{
-	char *begin = batch_room(g, room_for(g));
-	char *to = put_int(begin, (long long)g->records - 1);
-
-	for (int i = 0; i < g->n; i++) {
-		*to++ = '\t';
-		to = put_value(to, &g->table->columns[g->columns[i]]);
-	}
-	*to++ = '\n';
-	g->len += (size_t)(to - begin);
-	filling->bytes += (size_t)(to - begin);
 }
 
 /* A statement that is being written. */
@@ -230,28 +156,34 @@ is_few(const struct group *g)
 	return g->records <= FEW && g->len <= FEW_BYTES;
 }
 
-/* A literal of what COPY gets; give where that ends. */
+/* A literal of a value of a record; give where that ends. */
 static const char *
 add_literal(struct sql *q, const char *p)
 {
-	const char *end = p + strcspn(p, "\t\n");
-	char *text, *to;
+	char *text = copytext_get(&p);
 
-	if (end - p == 2 && memcmp(p, "\\N", 2) == 0) {
+	if (text == NULL)
 		add(q, "NULL");
-		return end;
-	}
-	to = text = load_must(malloc((size_t)(end - p) + 1));
-	for (; p < end; p++) {
-		if (*p == '\\' && *++p != '\\')
-			*to++ = *p == 'n' ? '\n' : *p == 't' ? '\t' : '\r';
-		else
-			*to++ = *p;
-	}
-	*to = '\0';
-	add_quoted(q, PQescapeLiteral, text);
+	else
+		add_quoted(q, PQescapeLiteral, text);
 	free(text);
-	return end;
+	return p;
+}
+
+/* Whether a large group could go straight into its table. */
+static bool
+is_large(const struct group *g)
+{
+	return g->records >= MANY && g->op == UPSERT && !g->again &&
+	    g->table->times == -1; /* a new row has times of its own */
+}
+
+static bool
+goes_straight(const struct group *g)
+{
+	const struct trust *trust = g->table->more;
+
+	return is_large(g) && !staged_only && trust->good >= trust->wanted;
 }
 
 /* The records as a query. */
@@ -286,11 +218,25 @@ add_stage(struct sql *q, const struct group *g, const char *stage)
 }
 
 static void
+add_straight(struct sql *q, const struct group *g)
+{
+	add(q, "COPY ");
+	add_quoted(q, PQescapeIdentifier, g->table->name);
+	add(q, " (");
+	add_columns(q, g, PQescapeIdentifier);
+	add(q, ") FROM STDIN; ");
+}
+
+static void
 add_group(struct sql *q, const struct group *g, size_t number)
 {
 	struct sql source = {NULL, 0, 0};
 	char stage[40];
 
+	if (goes_straight(g)) {
+		add_straight(q, g);
+		return;
+	}
 	if (is_few(g)) {
 		add_query(&source, g);
 	} else {
@@ -360,14 +306,59 @@ next_fed(struct group *g)
 	return g;
 }
 
+/* The first group from g on that db_merge answers for. */
+static struct group *
+next_merged(struct group *g)
+{
+	while (g < flying_end() && goes_straight(g))
+		g++;
+	return g;
+}
+
+static void
+put_pieces(const char *p, size_t len)
+{
+	for (size_t at = 0; at < len; at += PIECE)
+		if (PQputCopyData(db, p + at,
+			(int)(len - at < PIECE ? len - at : PIECE)) != 1)
+			break;
+}
+
+/* The records without the numbers that they begin with. */
+static void
+put_bare(const struct group *g)
+{
+	static char piece[PIECE];
+	size_t len = 0, more;
+
+	for (const char *p = g->buf, *end = p + g->len; p < end; p += more) {
+		p = strchr(p, '\t') + 1;
+		more =
+		    (size_t)((const char *)memchr(p, '\n', (size_t)(end - p)) -
+			p) +
+		    1;
+		if (more > sizeof(piece) - len) {
+			put_pieces(piece, len);
+			len = 0;
+		}
+		if (more > sizeof(piece)) {
+			put_pieces(p, more);
+		} else {
+			memcpy(piece + len, p, more);
+			len += more;
+		}
+	}
+	put_pieces(piece, len);
+}
+
 /* What the connection says of it comes with the next result. */
 static void
 put_copy(const struct group *g)
 {
-	for (size_t at = 0; at < g->len; at += PIECE)
-		if (PQputCopyData(db, g->buf + at,
-			(int)(g->len - at < PIECE ? g->len - at : PIECE)) != 1)
-			break;
+	if (goes_straight(g))
+		put_bare(g);
+	else
+		put_pieces(g->buf, g->len);
 	PQputCopyEnd(db, NULL);
 }
 
@@ -391,7 +382,8 @@ proceed(bool all)
 			fed = next_fed(fed);
 			break;
 		case PGRES_TUPLES_OK:
-			keep_refusals(r, merged++);
+			keep_refusals(r, merged);
+			merged = next_merged(merged + 1);
 			break;
 		case PGRES_COMMAND_OK:
 			break;
@@ -410,8 +402,8 @@ static PGresult *
 launch(void)
 {
 	forget_refusals();
-	merged = flying->groups;
-	fed = next_fed(merged);
+	merged = next_merged(flying->groups);
+	fed = next_fed(flying->groups);
 	if (!send(flying))
 		return PQmakeEmptyPGresult(db, PGRES_FATAL_ERROR);
 	return proceed(false);
@@ -431,6 +423,36 @@ report_refusals(struct load *load)
 	forget_refusals();
 }
 
+/* Whether some of the flying batch went straight; trust that less. */
+static bool
+went_straight(void)
+{
+	bool any = false;
+
+	for (const struct group *g = flying->groups; g < flying_end(); g++) {
+		struct trust *trust = g->table->more;
+
+		if (!goes_straight(g))
+			continue;
+		any = true;
+		trust->good = 0;
+		if (trust->wanted < 1U << 20)
+			trust->wanted *= 2;
+	}
+	return any;
+}
+
+/* What was stored as it came is trusted. */
+static void
+learn(void)
+{
+	for (const struct group *g = flying->groups; g < flying_end(); g++)
+		if (is_large(g))
+			((struct trust *)g->table->more)->good++;
+	for (size_t i = 0; i < n_refusals; i++)
+		((struct trust *)refusals[i].group->table->more)->good = 0;
+}
+
 /* Have the flying batch there, whatever it takes; failed is what became of the
  * first attempt so far. */
 static void
@@ -444,12 +466,18 @@ land(struct load *load, PGresult *failed)
 		failed = proceed(true);
 	while (failed != NULL) {
 		PQclear(proceed(true)); /* what may be left of it */
-		if (!postgres_again(db, failed, &tries))
+		if (went_straight()) {
+			PQclear(PQexec(db, "ROLLBACK"));
+			staged_only = true;
+		} else if (!postgres_again(db, failed, &tries)) {
 			postgres_fail(db, failed, "write to");
+		}
 		PQclear(failed);
 		if ((failed = launch()) == NULL)
 			failed = proceed(true);
 	}
+	staged_only = false;
+	learn();
 	report_refusals(load);
 	batch_clear(flying);
 	flying = NULL;
@@ -479,7 +507,7 @@ store(struct load *load, struct table *t, enum op op)
 		flush(load);
 		g = batch_add(filling, t, op, line);
 	}
-	put_record(g);
+	copytext_put(filling, g);
 	if (filling->bytes >= BATCH_BYTES || filling->records >= BATCH_RECORDS)
 		flush(load);
 	return true;
@@ -495,7 +523,8 @@ commit(struct load *load)
 static void
 close_server(struct load *load)
 {
-	(void)load;
+	for (size_t i = 0; i < load->n_tables; i++)
+		free(load->tables[i].more);
 	PQfinish(db);
 	free(refusals);
 	batch_free(&batches[0]);

@@ -295,6 +295,23 @@ slowly() {
 	assert_regex "$stderr" '^db-load: cannot write to the database: could not extend file .*: No space left on device'
 }
 
+@test "cut off while rows go straight into their table: healed, nothing lost, nothing twice" {
+	local n bytes
+	jq -nc '("x" * 1000) as $x | range(8000) | {type: "asin_history", marketplace: "US", asin: "B\(. + 100000000)",
+		check_timestamp: "2026-11-20T08:00:00Z", status: "ok", product_title: $x}' >large
+	by_proxy
+	db-load <large
+	[ "$(grep -ac 'COPY "asin_history" (' proxy.log)" -ge 2 ]
+	bytes=$(wc -c <proxy.log)
+	for ((n = bytes / 3; n < bytes; n += bytes / ${FAULT_STEP:+6}5)); do
+		sql 'TRUNCATE asin_history'
+		echo "up $n" >proxy.faults
+		db-load <large 2>said || fail "$n: $(<said)"
+		assert_equal "$(cat said proxy.faults)" ''
+		assert_equal "$(sql "SELECT count(*), count(*) FILTER (WHERE length(product_title) = 1000) FROM asin_history")" '8000|8000'
+	done
+}
+
 @test "a claim that is cut off wherever it is: healed at once, all is given, and each once" {
 	local n way most
 	jq -nc 'range(3) | {type: "tracked_asins", marketplace: "US", asin: "B\(. + 100000000)"}' | db-load
