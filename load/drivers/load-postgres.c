@@ -39,8 +39,8 @@ static struct batch *filling = &batches[0], *flying; /* NULL: none is */
 static struct group *fed, *merged;
 static bool staged_only; /* nothing of it goes straight into a table */
 
-/* Of a table: how many large groups in a row were stored as they came, and how
- * many are wanted before one is tried straight. */
+/* Of a table: how many large groups in a row were all of new rows, and how many
+ * are wanted before one is tried straight. */
 struct trust {
 	unsigned good, wanted;
 };
@@ -279,10 +279,17 @@ forget_refusals(void)
 		free(refusals[--n_refusals].why);
 }
 
+/* What db_merge says of a group: those that it refused; or, without a number,
+ * that all were new. */
 static void
-keep_refusals(const PGresult *r, const struct group *g)
+keep_answer(const PGresult *r, const struct group *g)
 {
-	for (int i = 0; i < PQntuples(r); i++) {
+	struct trust *trust = g->table->more;
+	bool new = PQntuples(r) == 1 && PQgetisnull(r, 0, 0);
+
+	if (is_large(g))
+		trust->good = new ? trust->good + 1 : 0;
+	for (int i = 0; !new &&i < PQntuples(r); i++) {
 		refusals = load_must(
 		    realloc(refusals, (n_refusals + 1) * sizeof(*refusals)));
 		refusals[n_refusals++] = (struct refusal){g,
@@ -382,7 +389,7 @@ proceed(bool all)
 			fed = next_fed(fed);
 			break;
 		case PGRES_TUPLES_OK:
-			keep_refusals(r, merged);
+			keep_answer(r, merged);
 			merged = next_merged(merged + 1);
 			break;
 		case PGRES_COMMAND_OK:
@@ -442,17 +449,6 @@ went_straight(void)
 	return any;
 }
 
-/* What was stored as it came is trusted. */
-static void
-learn(void)
-{
-	for (const struct group *g = flying->groups; g < flying_end(); g++)
-		if (is_large(g))
-			((struct trust *)g->table->more)->good++;
-	for (size_t i = 0; i < n_refusals; i++)
-		((struct trust *)refusals[i].group->table->more)->good = 0;
-}
-
 /* Have the flying batch there, whatever it takes; failed is what became of the
  * first attempt so far. */
 static void
@@ -477,7 +473,6 @@ land(struct load *load, PGresult *failed)
 			failed = proceed(true);
 	}
 	staged_only = false;
-	learn();
 	report_refusals(load);
 	batch_clear(flying);
 	flying = NULL;

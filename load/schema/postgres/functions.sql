@@ -359,8 +359,9 @@ END
 $$;
 
 -- Put records into a table, all at once if that can be; again: some of them are of
--- the same row.  Those that are refused are given back, by their number.  source is
--- SQL that gives them, as rows with these columns and n; its $1 is lines.
+-- the same row.  Those that are refused are given back, by their number; or one row
+-- without: all were new.  source is SQL that gives them, as rows with these columns and
+-- n; its $1 is lines.
 CREATE OR REPLACE FUNCTION db_merge(tab text, op text, cols text[], text,
 	lines text[], again boolean)
 RETURNS TABLE (n bigint, error text)
@@ -418,6 +419,9 @@ BEGIN
 			END IF;
 		END;
 	END LOOP;
+	IF fresh AND NOT checked THEN
+		RETURN NEXT; -- a row of NULLs
+	END IF;
 	RETURN QUERY SELECT * FROM unnest(refused, errors);
 END
 $$;
@@ -454,7 +458,8 @@ BEGIN
 					'(line, n), json_populate_record(NULL::%I, '
 					'u.line::json) s)', head ->> 'table'),
 				lines[i + 1 : i + (head ->> 'records')::int],
-				coalesce((head ->> 'again')::boolean, false)) m;
+				coalesce((head ->> 'again')::boolean, false)) m
+			WHERE m.n IS NOT NULL;
 			IF part IS NOT NULL THEN
 				refused := (refused::jsonb || part::jsonb)::json;
 			END IF;
