@@ -341,7 +341,8 @@ end'
 	badges.sh --all
 	run -0 bash -c 'zcat spool/notes-*.gz | jq -r .type'
 	assert_output "notifications
-bestseller_changes"
+bestseller_changes
+leases"
 	track.sh remove $A
 	run -0 bash -c 'zcat spool/track-*.gz | jq -c "[.op, .is_active]"'
 	assert_output '[null,true]
