@@ -35,8 +35,8 @@ as_job badges badges "--timeout 21600" "$@"
 max_wait=$(number KEEPA_MAX_WAIT 2400)
 alert_digest=$(number ALERT_DIGEST 40)
 tell_wait=200
-# Longer than a look can take, and than to tell what is told in one go: one message a
-# second, or 40 lists.
+# Longer than a look takes, and than to tell what is told in one go: one message a
+# second, or 40 lists.  Where it is not, they end before: see within.
 look_lease=$(number LOOK_LEASE $((max_wait + 600)))
 tell_lease=$(number TELL_LEASE $((alert_digest + tell_wait + 60)))
 asked=spool/asked.$$
@@ -47,6 +47,22 @@ trap 'rm -f "$asked" spool/{due,claimed,state,unsent}.$$ spool/unsent.$$.*' EXIT
 
 note() { # note STATUS: remember the worst
 	status=$(worst "$status" "$1")
+}
+
+# Of a lease's seconds, those after which what it is for has to be over; the others are
+# for the database.
+most_of() {
+	echo $((($1 * 9 + 9) / 10))
+}
+
+# within SECONDS COMMAND...: what takes longer is ended, and left for the next run.
+within() {
+	local code=0 seconds=$1 began=$SECONDS
+	[ "$seconds" -gt 0 ] || return 75
+	timeout --foreground -k 5 "$seconds" "${@:2}" || code=$?
+	[[ $code =~ ^(124|137)$ ]] && [ $((SECONDS - began)) -ge "$seconds" ] || return "$code"
+	say "$2 took longer than its lease allows; see LOOK_LEASE, TELL_LEASE"
+	return 75
 }
 
 # What an earlier run that was killed had got, but perhaps not loaded.
@@ -103,7 +119,7 @@ next_hundred() {
 look() {
 	local part statuses=(0 0 0) code
 	part=spool/badges-$(stamp)-$$-$looked.part
-	keepa-fetch --max-wait "$max_wait" <"spool/due.$$" |
+	within "$(most_of "$look_lease")" keepa-fetch --max-wait "$max_wait" <"spool/due.$$" |
 		tee "$part" | load_observations || statuses=("${PIPESTATUS[@]}")
 	looked=$((looked + $(wc -l <"spool/due.$$")))
 	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}"
@@ -121,7 +137,7 @@ name_categories() {
 	local part statuses=(0 0 0)
 	part=spool/names-$(stamp)-$$-$looked.part
 	claim unnamed_categories "spool/due.$$" --lease 10m || return 0
-	HTTP_TIMEOUT=20 HTTP_TRIES=1 keepa-fetch --categories --max-wait 2 <"spool/due.$$" |
+	HTTP_TIMEOUT=20 HTTP_TRIES=1 within "$(most_of 600)" keepa-fetch --categories --max-wait 2 <"spool/due.$$" |
 		tee "$part" | db-load || statuses=("${PIPESTATUS[@]}")
 	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}" db-load "${statuses[2]}"
 	note "$(worst "${statuses[@]}")"
@@ -132,6 +148,7 @@ name_categories() {
 # accepted is noted in the spool at once, whatever becomes of the database or of us.
 tell() {
 	while $slack_listens; do
+		tell_until=$((SECONDS + $(most_of "$tell_lease")))
 		claim unsent_changes "spool/unsent.$$" --limit 1200 --lease "${tell_lease}s" || return 0
 		tell_claimed
 	done
@@ -192,7 +209,7 @@ tell_claimed() {
 	[ "${statuses[0]}" -ne 0 ] || group_changes >"spool/unsent.$$.messages" || statuses[1]=70
 	[ "$(worst "${statuses[@]}")" -ne 0 ] || note_messages || statuses[3]=$?
 	if [ "$(worst "${statuses[@]}")" -eq 0 ] && [ -s "spool/unsent.$$.messages" ]; then
-		slack-post --max-wait "$tell_wait" \
+		within $((tell_until - SECONDS)) slack-post --max-wait "$tell_wait" \
 			<"spool/unsent.$$.messages" >>"$notes" || statuses[2]=$?
 		take_notes "$notes" || statuses[3]=$?
 	fi

@@ -385,6 +385,32 @@ asked_keepa() {
 	assert_equal "$(db-query unsent_changes)" ''
 }
 
+@test "a look ends before its lease does: what came is kept, the rest is left for the next run" {
+	only_on sqlite
+	start_sim
+	at a track.sh add B0SIM00001 B0SIM00002
+	faults keepa '[{"fault":"slow","first_byte_after":60}]'
+	HTTP_STALL_TIMEOUT=90 HTTP_TIMEOUT=600 LOOK_LEASE=2 run -75 --separate-stderr at a badges.sh
+	assert_regex "$stderr" 'badges.sh: keepa-fetch took longer than its lease allows'
+	assert_equal "$(db-query runs | jq .status)" 75
+	assert_equal "$(db-query runs | jq '.stages["keepa-fetch"]')" 75
+	curl -sS -X DELETE "$sim/_sim/faults/keepa" >/dev/null
+	run -0 at a badges.sh
+	assert_equal "$(db-query asin_current_state | wc -l)" 2
+}
+
+@test "what is told is told before its lease ends, or by the next run" {
+	only_on sqlite
+	three_changes
+	faults slack '[{"fault":"slow","first_byte_after":60}]'
+	HTTP_STALL_TIMEOUT=90 HTTP_TIMEOUT=600 TELL_LEASE=4 run -75 --separate-stderr at a badges.sh --all
+	assert_regex "$stderr" 'badges.sh: slack-post took longer than its lease allows'
+	curl -sS -X DELETE "$sim/_sim/faults/slack" >/dev/null
+	run -0 at a badges.sh
+	assert_equal "$(sent | wc -l)" 3
+	assert_equal "$(sent | uniq -d)" ''
+}
+
 # killed_telling MACHINE [COMMAND]: the whole job, once slack-post has sent all of its
 # messages, and nobody has noted it; or what COMMAND has sent.
 killed_telling() {
