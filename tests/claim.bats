@@ -77,9 +77,9 @@ leases() {
 	db-query leases --order work,id "$@" | jq -c 'select(.holder != "")'
 }
 
-# end_leases [CONDITION...]: as if their time were over, however fast this machine is.
+# end_leases: as if their time were over, however fast this machine is.
 end_leases() {
-	leases work!=message "$@" | jq -c '.claimed_at = "2026-01-01T00:00:00Z" | .leased_until = .claimed_at' | db-load
+	leases work!=message | jq -c '.claimed_at = "2026-01-01T00:00:00Z" | .leased_until = .claimed_at' | db-load
 }
 
 ### db-query --claim
@@ -543,6 +543,18 @@ badge:US:B000000001:$at:12"
 	changes 13
 	end_leases
 	told_by b
+	assert_equal "$(sent | wc -l)" 1
+}
+
+@test "a database that is restored knows what may have been sent" {
+	only_on sqlite
+	start_sim
+	changes 11
+	killed_telling a
+	at a backup.sh
+	run -0 at a restore.sh
+	assert_equal "$(leases | jq -r .work)" message
+	told_by a
 	assert_equal "$(sent | wc -l)" 1
 }
 
