@@ -13,7 +13,8 @@
 #
 # Any number of machines may run it at one database: each claims what it looks at
 # for LOOK_LEASE seconds, and what it tells for TELL_LEASE.  What a machine that died
-# had claimed, others take over after that; it itself, once it is back, at once.
+# had claimed, others take over after that; it itself, once it is back, at once.  What
+# it may have sent is looked for in the channel: which message that was is in `leases`.
 # Status: 0; 65 some records were bad; 75 not all done, the next run will; 77, 78
 # a key or a setting is wrong.
 set -euo pipefail
@@ -49,10 +50,10 @@ note() { # note STATUS: remember the worst
 	status=$(worst "$status" "$1")
 }
 
-# Of a lease's seconds, those after which what it is for has to be over; the others are
-# for the database.
+# Of a lease's seconds, those after which what it is for has to be over; the others, a
+# tenth and at most 300, are for the database.
 most_of() {
-	echo $((($1 * 9 + 9) / 10))
+	echo $(($1 - ($1 < 3000 ? $1 / 10 : 300)))
 }
 
 # within SECONDS COMMAND...: what takes longer is ended, and left for the next run.
