@@ -17,8 +17,9 @@
 # --mode backfill); the record of runs and of health checks since then.
 #
 # Where a server has the database, nothing there is put aside: what the backup and the
-# spool have is loaded into it, as db-load does, so that what is newer there stays.  Its
-# other machines have spools of their own: run this there, too.
+# spool have is loaded into it, as db-load does, so that what is newer there stays; what
+# does not say how old it is (tracked ASINs, notifications, runs ...) is taken to be newer
+# there.  Its other machines have spools of their own: run this there, too.
 #
 # No other job runs meanwhile (75, and they try again).
 # Status: 0; 65 or 70 restored, but something of the spool was bad; 74 the backup is

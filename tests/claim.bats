@@ -92,6 +92,8 @@ end_leases() {
 	run jq -c '[.work, .id, .holder, (.leased_until | fromdate) - (.claimed_at | fromdate)]' < <(leases)
 	assert_output '["look","US:B000000001","a",600]
 ["look","US:B000000002","a",600]'
+	# As README.md has it: not what is there to be taken.
+	assert_equal "$(db-query leases 'holder!=' | jq -r .id | sort)" $'US:B000000001\nUS:B000000002'
 	assert_equal "$(claim b 1 due_asins --limit 2 --lease 2h)" $'B000000003\nB000000004'
 	assert_equal "$(claim c 1 due_asins --lease 50m)" B000000005
 	assert_equal "$(claim c 2 due_asins --holder d)" ''
