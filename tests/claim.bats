@@ -413,18 +413,24 @@ asked_keepa() {
 	assert_equal "$(sent | uniq -d)" ''
 }
 
+# The scripts as installed somewhere else: what is in bin/ comes before their programs.
+elsewhere() {
+	mkdir -p bin tree/notify
+	cp -r "$top/pipelines" tree/
+	cp "$top"/notify/*.jq tree/notify/
+}
+
 # killed_telling MACHINE [COMMAND]: the whole job, once slack-post has sent all of its
 # messages, and nobody has noted it; or what COMMAND has sent.
 killed_telling() {
-	mkdir -p bin tree/notify "$1"
+	elsewhere
+	mkdir -p "$1"
 	cat >bin/slack-post <<-!
 		#!/bin/bash
 		${2:-$(command -v slack-post)} "\$@" >/dev/null
 		kill -KILL -- -"\$(<"$PWD/pid")"
 	!
 	chmod +x bin/slack-post
-	cp -r "$top/pipelines" tree/
-	cp "$top"/notify/*.jq tree/notify/
 	# shellcheck disable=SC2016 # for the inner shell
 	PATH=$PWD/bin:$PATH setsid bash -c 'echo $$ >pid; SELLERPIPE_HOME=$PWD/$1 exec tree/pipelines/badges.sh' killed "$1" \
 		3>&- 4>&- >/dev/null 2>&1 &
@@ -545,6 +551,24 @@ badge:US:B000000001:$at:12"
 	changes 13
 	end_leases
 	told_by b
+	assert_equal "$(sent | wc -l)" 1
+}
+
+@test "what could not be noted before is not sent" {
+	only_on sqlite
+	start_sim
+	changes 11
+	elsewhere
+	cat >bin/db-load <<-end
+		#!/bin/bash
+		cat >"$PWD/in"
+		! grep -q '"work":"message"' "$PWD/in" || exit 74
+		exec $(command -v db-load) "\$@" <"$PWD/in"
+	end
+	chmod +x bin/db-load
+	PATH=$PWD/bin:$PATH run -74 at a tree/pipelines/badges.sh
+	assert_equal "$(sent)" ''
+	told_by a
 	assert_equal "$(sent | wc -l)" 1
 }
 
