@@ -4,7 +4,8 @@
 #
 # Changes of one ASIN at one moment are one message.  More messages at once than
 # ALERT_DIGEST (40) become lists instead, 30 of them in a message: Slack takes one
-# a second.
+# a second.  Those with `maybe_sent`, the id of a message that they may have been sent
+# in, are that message once more, and nothing else is in it.
 #
 # Titles and names are other people's text: they stand in plain_text only, where
 # nothing in them means anything, without control and bidi characters, and cut
@@ -71,12 +72,9 @@ def sent:
 	map({type: "bestseller_changes", op: "update", change_id, notification_sent: true,
 		notified_at: (now | todate)});
 
-# These may have been sent as this already: then slack-post looks first.
-def looked_up: if all(.[]; .maybe_sent) then {maybe_sent: true} else {} end;
-
 def alert: {type: "slack_message", id: .[0].notification_id,
 	text: ("\(map(line) | .[:20] | join("\n"))\n\(.[0] | title)" | cut(3000) | escape),
-	blocks: blocks, on_sent: sent} + looked_up;
+	blocks: blocks, on_sent: sent};
 
 # Groups of changes as one list.
 def digest: {type: "slack_message",
@@ -85,11 +83,20 @@ def digest: {type: "slack_message",
 	blocks: [
 		{type: "header", text: ("\(map(length) | add) changes of Best Seller badges" | plain)},
 		{type: "section", text: (map(.[] | line | cut(95)) | join("\n") | cut(2900) | plain)}],
-	on_sent: (map(sent) | add)} + (add | looked_up);
+	on_sent: (map(sent) | add)};
 
 def chunks($n): range(0; length; $n) as $i | .[$i:$i + $n];
 
+# What changes of one ASIN at one moment are, oldest first.
+def moments: group_by(.notification_id) | sort_by(.[0].changed_at, .[0].notification_id);
+
+# The message that these may have been sent in: slack-post looks for its id first.
+def again:
+	.[0].maybe_sent as $id
+	| moments | if $id | startswith("digest:") then digest else add | alert end
+	| .id = $id | .maybe_sent = true;
+
 (env.ALERT_DIGEST // "40" | tonumber) as $many
-| group_by(.notification_id)
-| sort_by(.[0].changed_at, .[0].notification_id)
-| if length > $many then chunks(30) | digest else .[] | alert end
+| (map(select(.maybe_sent)) | group_by(.maybe_sent) | .[] | again),
+  (map(select(.maybe_sent | not)) | moments
+	| if length > $many then chunks(30) | digest else .[] | alert end)

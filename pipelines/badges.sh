@@ -13,7 +13,8 @@
 #
 # Any number of machines may run it at one database: each claims what it looks at
 # for LOOK_LEASE seconds, and what it tells for TELL_LEASE.  What a machine that died
-# had claimed, others take over after that; it itself, once it is back, at once.
+# had claimed, others take over after that; it itself, once it is back, at once.  What
+# it may have sent is looked for in the channel: which message that was is in `leases`.
 # Status: 0; 65 some records were bad; 75 not all done, the next run will; 77, 78
 # a key or a setting is wrong.
 set -euo pipefail
@@ -35,18 +36,34 @@ as_job badges badges "--timeout 21600" "$@"
 max_wait=$(number KEEPA_MAX_WAIT 2400)
 alert_digest=$(number ALERT_DIGEST 40)
 tell_wait=200
-# Longer than a look can take, and than to tell what is told in one go: one message a
-# second, or 40 lists.
+# Longer than a look takes, and than to tell what is told in one go: one message a
+# second, or 40 lists.  Where it is not, they end before: see within.
 look_lease=$(number LOOK_LEASE $((max_wait + 600)))
 tell_lease=$(number TELL_LEASE $((alert_digest + tell_wait + 60)))
 asked=spool/asked.$$
 status=0
 looked=0
 slack_listens=true
-trap 'rm -f "$asked" spool/{due,claimed,state,unsent,told}.$$' EXIT
+trap 'rm -f "$asked" spool/{due,claimed,state,unsent}.$$ spool/unsent.$$.*' EXIT
 
 note() { # note STATUS: remember the worst
 	status=$(worst "$status" "$1")
+}
+
+# Of a lease's seconds, those after which what it is for has to be over; the others, a
+# tenth and at most 300, are for the database.
+most_of() {
+	echo $(($1 - ($1 < 3000 ? $1 / 10 : 300)))
+}
+
+# within SECONDS COMMAND...: what takes longer is ended, and left for the next run.
+within() {
+	local code=0 seconds=$1 began=$SECONDS
+	[ "$seconds" -gt 0 ] || return 75
+	timeout --foreground -k 5 "$seconds" "${@:2}" || code=$?
+	[[ $code =~ ^(124|137)$ ]] && [ $((SECONDS - began)) -ge "$seconds" ] || return "$code"
+	say "$2 took longer than its lease allows; see LOOK_LEASE, TELL_LEASE"
+	return 75
 }
 
 # What an earlier run that was killed had got, but perhaps not loaded.
@@ -103,7 +120,7 @@ next_hundred() {
 look() {
 	local part statuses=(0 0 0) code
 	part=spool/badges-$(stamp)-$$-$looked.part
-	keepa-fetch --max-wait "$max_wait" <"spool/due.$$" |
+	within "$(most_of "$look_lease")" keepa-fetch --max-wait "$max_wait" <"spool/due.$$" |
 		tee "$part" | load_observations || statuses=("${PIPESTATUS[@]}")
 	looked=$((looked + $(wc -l <"spool/due.$$")))
 	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}"
@@ -120,8 +137,8 @@ look() {
 name_categories() {
 	local part statuses=(0 0 0)
 	part=spool/names-$(stamp)-$$-$looked.part
-	claim unnamed_categories "spool/due.$$" || return 0
-	HTTP_TIMEOUT=20 HTTP_TRIES=1 keepa-fetch --categories --max-wait 2 <"spool/due.$$" |
+	claim unnamed_categories "spool/due.$$" --lease 10m || return 0
+	HTTP_TIMEOUT=20 HTTP_TRIES=1 within "$(most_of 600)" keepa-fetch --categories --max-wait 2 <"spool/due.$$" |
 		tee "$part" | db-load || statuses=("${PIPESTATUS[@]}")
 	stages keepa-fetch "${statuses[0]}" tee "${statuses[1]}" db-load "${statuses[2]}"
 	note "$(worst "${statuses[@]}")"
@@ -131,31 +148,74 @@ name_categories() {
 # Tell of every change that nobody was told of, nor is about to.  What Slack has
 # accepted is noted in the spool at once, whatever becomes of the database or of us.
 tell() {
-	local code
 	while $slack_listens; do
-		code=0
-		db-query leases work=tell >"spool/told.$$" || code=$?
-		note "$(worst "$code")"
-		[ "$code" -eq 0 ] && claim unsent_changes "spool/unsent.$$" --limit 1200 --lease "${tell_lease}s" || return 0
+		tell_until=$((SECONDS + $(most_of "$tell_lease")))
+		claim unsent_changes "spool/unsent.$$" --limit 1200 --lease "${tell_lease}s" || return 0
 		tell_claimed
 	done
 }
 
-# What was there when somebody claimed it before may have been sent: he was killed,
-# or could not load his notes.
-alerts() {
-	jq -nc --slurpfile told "spool/told.$$" '($told | map({key: .id, value: .claimed_at}) | from_entries) as $told
-		| inputs | if ($told[.notification_id] // "") >= .detected_at then .maybe_sent = true else . end' "spool/unsent.$$" |
-		ALERT_DIGEST=$alert_digest jq -sc -f "$here/../notify/badge-alert.jq"
+# In which message a change goes is in the table leases, as work of the kind message,
+# from before it is sent until it is noted: by that, another run finds out whether it
+# was sent.
+read_messages() {
+	local span
+	db-query leases 'work!=look' >"spool/unsent.$$.leases" || return
+	: >"spool/unsent.$$.all"
+	! grep '"work":"message"' "spool/unsent.$$.leases" >/dev/null ||
+		db-query unsent_changes >"spool/unsent.$$.all" || return
+	span=$(jq -rs 'map(.changed_at) | "\(min) \(max)"' "spool/unsent.$$") || return 70
+	db-query bestseller_changes notification_sent=true "changed_at>=${span% *}" "changed_at<=${span#* }" \
+		>"spool/unsent.$$.told"
+}
+
+# What somebody was about to tell in a message goes in that one again, whole, and with
+# maybe_sent; several may have claimed parts of a list, and who has its first part does
+# it.  What is new to a message that was sent goes in another, or it would be found there.
+group_changes() {
+	jq -nc --slurpfile claimed "spool/unsent.$$" --slurpfile leases "spool/unsent.$$.leases" \
+		--slurpfile all "spool/unsent.$$.all" --slurpfile told "spool/unsent.$$.told" --arg run "$run_id" '
+		def set(f): map({key: f, value: true}) | from_entries;
+		($leases | map(select(.work == "tell" and .run_id == $run)) | set(.id)) as $ours
+		| ($claimed | map(select($ours[.notification_id]))) as $claimed
+		| ($claimed | set(.notification_id)) as $here
+		| ($leases | map(select(.work == "message"))) as $messages
+		| ($messages | map({key: .id, value: .run_id}) | from_entries) as $message
+		| (($messages | set(.run_id)) + ($told | set("badge:\(.marketplace):\(.asin):\(.changed_at)"))) as $used
+		| ($all | map(select($message[.change_id]) | .maybe_sent = $message[.change_id])
+			| group_by(.maybe_sent)[] | select($here[.[0].notification_id])[]),
+		  ($claimed | map(select($message[.change_id] | not)) | group_by(.notification_id)[]
+			| if $used[.[0].notification_id] then .[0].category_id as $id | map(.notification_id += ":\($id)")
+			else . end | .[])' |
+		ALERT_DIGEST=$alert_digest jq -sc -f "$here/../notify/badge-alert.jq" |
+		jq -c '.on_sent += (.on_sent | map({type: "leases", op: "delete", work: "message", id: .change_id}))'
+}
+
+# Which message each change is about to go in; and no more of those that are not to be told.
+note_messages() {
+	jq -nc --slurpfile leases "spool/unsent.$$.leases" --slurpfile all "spool/unsent.$$.all" \
+		--slurpfile messages "spool/unsent.$$.messages" --arg run "$run_id" '
+		first($leases[] | select(.work == "tell" and .run_id == $run)) as $lease
+		| ($messages[] | select(.maybe_sent | not) | .id as $id | .on_sent[] | select(.op == "delete")
+			| $lease + {work, id, run_id: $id}),
+		  (($all | map({key: .change_id, value: true}) | from_entries) as $waits
+			| $leases[] | select(.work == "message" and ($waits[.id] | not)) | {type, op: "delete", work, id})' |
+		db-load
 }
 
 tell_claimed() {
-	local notes statuses=(0 0) code=0
+	local notes code statuses=(0 0 0 0)
 	notes=spool/notes-$(stamp)-$$-$looked.part
-	alerts | slack-post --max-wait "$tell_wait" >>"$notes" || statuses=("${PIPESTATUS[@]}")
-	take_notes "$notes" || code=$?
-	stages jq "${statuses[0]}" slack-post "${statuses[1]}" db-load "$code"
-	code=$(worst "$code" "${statuses[@]}")
+	read_messages || statuses[0]=$?
+	[ "${statuses[0]}" -ne 0 ] || group_changes >"spool/unsent.$$.messages" || statuses[1]=70
+	[ "$(worst "${statuses[@]}")" -ne 0 ] || note_messages || statuses[3]=$?
+	if [ "$(worst "${statuses[@]}")" -eq 0 ] && [ -s "spool/unsent.$$.messages" ]; then
+		within $((tell_until - SECONDS)) slack-post --max-wait "$tell_wait" \
+			<"spool/unsent.$$.messages" >>"$notes" || statuses[2]=$?
+		take_notes "$notes" || statuses[3]=$?
+	fi
+	stages db-query "${statuses[0]}" jq "${statuses[1]}" slack-post "${statuses[2]}" db-load "${statuses[3]}"
+	code=$(worst "${statuses[@]}")
 	note "$code"
 	[ "$code" -eq 0 ] || [ "$code" -eq 65 ] || slack_listens=false
 }

@@ -116,13 +116,19 @@ lost_database() {
 }
 
 # copy_tables: all that a database has, as records, but for what comes with
-# its schema, and who is at what.
+# its schema, and who is at what.  That nobody was told of a change yet it does not
+# say: there, it may have been.
 copy_tables() {
 	local tables table
 	tables=$(db-query --list | jq -r 'select(.kind == "table").name
 		| select(IN("column_kinds", "claimable", "leases", "sellerpipe_schema") or test("_[0-9]{4}_[0-9]{2}$") | not)') || return
 	for table in $tables; do
-		db-query "$table" || return
+		if [ "$table" = bestseller_changes ]; then
+			db-query "$table" notification_sent=true &&
+				db-query "$table" notification_sent=false | jq -c 'del(.notification_sent, .notified_at)'
+		else
+			db-query "$table"
+		fi || return
 	done
 }
 

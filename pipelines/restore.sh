@@ -17,8 +17,9 @@
 # --mode backfill); the record of runs and of health checks since then.
 #
 # Where a server has the database, nothing there is put aside: what the backup and the
-# spool have is loaded into it, as db-load does, so that what is newer there stays.  Its
-# other machines have spools of their own: run this there, too.
+# spool have is loaded into it, as db-load does, so that what is newer there stays; what
+# does not say how old it is (tracked ASINs, notifications, runs ...) is taken to be newer
+# there.  Its other machines have spools of their own: run this there, too.
 #
 # No other job runs meanwhile (75, and they try again).
 # Status: 0; 65 or 70 restored, but something of the spool was bad; 74 the backup is
@@ -116,8 +117,8 @@ passable() {
 # told if the notes say so, and in no other case.
 take_in() {
 	local looks code=0
-	# Nobody is at anything in it.
-	db-query leases | jq -c '{type, op: "delete", work, id}' | db-load
+	# Nobody is at anything in it; but some may have sent a message: see badges.sh.
+	db-query leases work!=message | jq -c '{type, op: "delete", work, id}' | db-load
 	each track
 	each names
 	mapfile -t looks < <(since "$at" badges)
@@ -172,6 +173,24 @@ if $dry_run; then
 	preview
 	exit
 fi
+# Of the tables whose records do not say which is newer, the server's stay as they are,
+# unless they are what its schema came with: so they are put into the database aside, too.
+# Changes that were told stay told: see copy_tables.
+keep_newer() { # into URL
+	local table
+	db-load -d "sqlite:$PWD/$work.new.db" --init </dev/null || return
+	for table in tracked_asins notifications runs summaries marketplaces velocity_windows; do
+		db-query -d "sqlite:$PWD/$work.new.db" "$table" >"$work.new" || return
+		if [ "$table" = notifications ]; then
+			db-query "$table" state=sent
+		else
+			db-query "$table"
+		fi >"$work.theirs" || return
+		LC_ALL=C awk 'FILENAME == ARGV[1] { new[$0] = 1; next } !($0 in new)' "$work.new" "$work.theirs" |
+			db-load -d "$1" || return
+	done
+}
+
 url=${DATABASE_URL-}
 export DATABASE_URL=sqlite:$PWD/$work.db
 take_in
@@ -179,7 +198,9 @@ DATABASE_URL=$url
 [ -n "$url" ] || unset DATABASE_URL
 code=0
 if on_server; then
-	(export DATABASE_URL=sqlite:$PWD/$work.db && copy_tables) | db-load || code=$(worst "${PIPESTATUS[@]}")
+	keep_newer "sqlite:$PWD/$work.db" || code=$?
+	[ "$code" -ne 0 ] ||
+		(export DATABASE_URL=sqlite:$PWD/$work.db && copy_tables) | db-load || code=$(worst "${PIPESTATUS[@]}")
 	stages db-load "$code"
 else
 	db-backup --restore "$work.db" || code=$?

@@ -298,12 +298,16 @@ $C"
 	assert_equal "${#lines[@]}" 1
 }
 
+asked_keepa() {
+	requests keepa | grep .
+}
+
 @test "two runs at once: the second gives way with 75, and a dead one's lock is free" {
 	track.sh add $A
 	faults keepa '[{"fault":"slow","first_byte_after":3}]'
 	setsid badges.sh 3>&- &
 	first=$!
-	until requests keepa | grep -q .; do sleep 0.05; done
+	wait_for asked_keepa
 	run badges.sh
 	assert_equal "$status" 75
 	assert_regex "$output" '^job: badges is running already: badges, pid [0-9]+, since [-0-9TZ:]+; try again later$'
@@ -337,7 +341,8 @@ end'
 	badges.sh --all
 	run -0 bash -c 'zcat spool/notes-*.gz | jq -r .type'
 	assert_output "notifications
-bestseller_changes"
+bestseller_changes
+leases"
 	track.sh remove $A
 	run -0 bash -c 'zcat spool/track-*.gz | jq -c "[.op, .is_active]"'
 	assert_output '[null,true]

@@ -70,6 +70,17 @@ some_history() {
 @test "a file's backup restores into a server's database; what is newer there stays" {
 	export DATABASE_URL=sqlite:$PWD/file.db
 	some_history
+	track.sh add B0OTHER001 --label before
+	next_second
+	control keepa/rank '{"asin":"B0SIM00012","category":"202611200011","rank":1}' >/dev/null
+	SLACK_BOT_TOKEN=xoxb-revoked run -77 badges.sh --all
+	waits=$(db-query unsent_changes | jq -r .change_id)
+	echo '{"type":"notifications","notification_id":"n1","sink":"slack","state":"failed","error":"not_in_channel"}
+		{"type":"runs","run_id":"health-1","job":"health","started_at":"2026-11-01T08:00:00Z"}
+		{"type":"velocity_windows","op":"update","days":60,"weight":0.25}
+		{"type":"velocity_windows","op":"update","days":90,"weight":0.25}
+		{"type":"marketplaces","op":"update","marketplace":"SE","keepa_domain":99}
+		{"type":"marketplaces","op":"update","marketplace":"PL","keepa_domain":98}' | db-load
 	all "$DATABASE_URL" >before
 	backup.sh
 	export DATABASE_URL=$pg_url
@@ -80,7 +91,30 @@ some_history() {
 	assert_equal "$(db-query asin_history)" ''
 	run -0 restore.sh
 	diff before <(all "$pg_url" | grep -v B0NEWER001)
-	assert_equal "$(db-query tracked_asins | wc -l)" 4
+	assert_equal "$(db-query tracked_asins | wc -l)" 5
+	assert_equal "$(db-query velocity_windows days=90 | jq .weight) $(db-query marketplaces marketplace=SE | jq .keepa_domain)" '0.25 99'
+
+	# Other machines go on: what they have told, run and changed is not in our backup or spool.
+	echo "{\"type\":\"bestseller_changes\",\"op\":\"update\",\"change_id\":\"$waits\",\"notification_sent\":true,\"notified_at\":\"2026-11-02T08:00:00Z\"}" | db-load
+	echo '{"type":"tracked_asins","op":"update","marketplace":"US","asin":"B0OTHER001","label":"after","is_active":false}
+		{"type":"notifications","op":"update","notification_id":"n1","state":"sent","error":null,"remote_id":"1.2"}
+		{"type":"runs","op":"update","run_id":"health-1","finished_at":"2026-11-01T08:00:01Z","status":0}
+		{"type":"velocity_windows","op":"update","days":90,"weight":0.5}
+		{"type":"marketplaces","op":"update","marketplace":"PL","keepa_domain":97}' | db-load
+	# And what our spool knows to be told, the server has forgotten.
+	forgotten=$(db-query bestseller_changes asin=B0SIM00001 | jq -r .change_id)
+	echo "{\"type\":\"bestseller_changes\",\"op\":\"update\",\"change_id\":\"$forgotten\",\"notification_sent\":false,\"notified_at\":null}
+		{\"type\":\"notifications\",\"op\":\"delete\",\"notification_id\":\"$(db-query notifications target=C0TEST | jq -r .notification_id)\"}" | db-load
+	run -0 restore.sh
+	assert_equal "$(db-query unsent_changes)" ''
+	assert_equal "$(db-query bestseller_changes "change_id=$waits" | jq -r .notified_at)" 2026-11-02T08:00:00Z
+	assert_equal "$(db-query bestseller_changes "change_id=$forgotten" | jq -c '[.notification_sent, .notified_at != null]')" '[true,true]'
+	assert_equal "$(db-query notifications target=C0TEST | jq -r .state)" sent
+	assert_equal "$(db-query notifications notification_id=n1 | jq -c '[.state, .error, .remote_id]')" '["sent",null,"1.2"]'
+	assert_equal "$(db-query tracked_asins asin=B0OTHER001 | jq -c '[.label, .is_active]')" '["after",false]'
+	assert_equal "$(db-query runs run_id=health-1 | jq -c '[.status, .finished_at]')" '[0,"2026-11-01T08:00:01Z"]'
+	assert_equal "$(db-query marketplaces marketplace=PL | jq .keepa_domain)" 97
+	assert_equal "$(db-query velocity_windows --order days | jq -c .weight | tail -n 2)" $'0.25\n0.5'
 }
 
 @test "a database that lost most of what it had gets no backup, and is told as emptied" {
