@@ -215,9 +215,13 @@ failed() { # failed NOTIFICATION-ID ERROR
 	failed badge:US:B00TEST001:2026-11-20T08:00:00Z '"invalid_blocks"' | db-load
 	db-load <<<'{"type":"notifications","op":"delete","notification_id":"badge:US:B00TEST001:2026-11-20T08:00:00Z"}'
 	shows unsent_changes .asin '"B00TEST001"'
-	# That of another moment is another message.
-	failed badge:US:B00TEST001:2026-11-20T08:00:01Z '"invalid_blocks"' | db-load
-	shows unsent_changes .asin '"B00TEST001"'
+	# That of another moment, or of another category, is another message.
+	for id in B00TEST001:2026-11-20T08:00:01Z B00TEST001:2026-11-20T08:00:00Z:2; do
+		failed "badge:US:$id" '"invalid_blocks"' | db-load
+		shows unsent_changes .asin '"B00TEST001"'
+	done
+	failed badge:US:B00TEST001:2026-11-20T08:00:00Z:1 '"invalid_blocks"' | db-load
+	shows unsent_changes .asin ''
 }
 
 @test "what was told is in changes_to_tell, and not in unsent_changes" {

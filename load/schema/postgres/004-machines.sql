@@ -16,7 +16,8 @@ INSERT INTO claimable VALUES
 	('open_requests', 'report', 'request_id'),
 	('turns', 'turn', 'turn');
 
--- Who has taken what, until when.  A lease is free to be taken once that time is
+-- Who has taken what, until when; and, as work of the kind message, in which message a
+-- change was about to go, which is its run_id: see badges.sh.  A lease is free to be taken once that time is
 -- past; and at once by another run of the same holder, of whom one runs at a time:
 -- the run that took it was killed, or is over.  See db-query --claim.  A holder '' is
 -- nobody: what was there to be taken, and was not yet.
@@ -40,3 +41,18 @@ ORDER BY date DESC, marketplace, request_id;
 -- What one machine is to do for all: it has the turn for as long as its lease.
 CREATE VIEW turns WITH (security_invoker = true) AS
 SELECT 'health'::text COLLATE "C" AS turn UNION ALL SELECT 'summary';
+
+-- As in 001; and not what failed in a message of its own, of one category, as
+-- badges.sh makes when there was one of that ASIN and moment already.
+CREATE OR REPLACE VIEW unsent_changes WITH (security_invoker = true) AS
+SELECT * FROM changes_to_tell c
+WHERE NOT notification_sent AND NOT EXISTS (
+	SELECT 1 FROM notifications n
+	WHERE n.notification_id IN (c.notification_id,
+			c.notification_id || ':' || c.category_id)
+		AND n.state = 'failed'
+		AND coalesce(split_part(n.error, ':', 1), '')
+		NOT IN ('channel_not_found', 'not_in_channel', 'is_archived',
+			'restricted_action', 'messages_tab_disabled',
+			'team_not_found'))
+ORDER BY changed_at, marketplace, asin, length(category_id), category_id;

@@ -17,7 +17,8 @@ INSERT INTO claimable VALUES
 	('open_requests', 'report', 'request_id'),
 	('turns', 'turn', 'turn');
 
--- Who has taken what, until when.  A lease is free to be taken once that time is
+-- Who has taken what, until when; and, as work of the kind message, in which message a
+-- change was about to go, which is its run_id: see badges.sh.  A lease is free to be taken once that time is
 -- past; and at once by another run of the same holder, of whom one runs at a time:
 -- the run that took it was killed, or is over.  See db-query --claim.
 CREATE TABLE leases (
@@ -40,3 +41,19 @@ ORDER BY date DESC, marketplace, request_id;
 -- What one machine is to do for all: it has the turn for as long as its lease.
 CREATE VIEW turns AS
 SELECT 'health' AS turn UNION ALL SELECT 'summary';
+
+-- As in 001; and not what failed in a message of its own, of one category, as
+-- badges.sh makes when there was one of that ASIN and moment already.
+DROP VIEW unsent_changes;
+CREATE VIEW unsent_changes AS
+SELECT * FROM changes_to_tell c
+WHERE notification_sent = 0 AND NOT EXISTS (
+	SELECT 1 FROM notifications n
+	WHERE n.notification_id IN (c.notification_id,
+			c.notification_id || ':' || c.category_id)
+		AND n.state = 'failed'
+		AND coalesce(substr(n.error, 1, instr(n.error || ':', ':') - 1), '')
+		NOT IN ('channel_not_found', 'not_in_channel', 'is_archived',
+			'restricted_action', 'messages_tab_disabled',
+			'team_not_found'))
+ORDER BY changed_at, marketplace, asin, length(category_id), category_id;
