@@ -162,7 +162,7 @@ back_to_kept() {
 	loader=$!
 	exec 4>pipe
 	printf '{"type":"notifications","notification_id":"%s","sink":"x","state":"sent"}\n' {1..99} >&4
-	until [ "$(db-query notifications sink=x | wc -l)" -eq 99 ]; do sleep 0.05; done
+	wait_for eval '[ "$(db-query notifications sink=x | wc -l)" -eq 99 ]'
 	mkdir down
 	cp test.db test.db-wal down
 	exec 4>&-

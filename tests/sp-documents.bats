@@ -299,11 +299,9 @@ trailing_garbage|its gzip data are damaged
 }
 
 @test "a document that takes longer than --max-wait is left for a later run" {
-	faults documents '[{"fault":"slow","bytes_per_second":500}]'
-	SECONDS=0
-	fetch_one . --max-wait 1
+	faults documents '[{"fault":"slow","bytes_per_second":50}]'
+	HTTP_TIMEOUT=600 fetch_one . --max-wait 1
 	assert_equal "$status" 75
-	assert [ "$SECONDS" -lt 5 ]
 	assert_equal "$(last '[.status, .attempts]')" '["ready",1]'
 }
 

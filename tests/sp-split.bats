@@ -307,7 +307,7 @@ sp-split: d.json: it does not say what it is'
 	mkdir dir
 	mkfifo pipe
 	while read -r bad why; do
-		run --separate-stderr timeout 5 sp-split a.json "$bad" a.json
+		run --separate-stderr timeout 60 sp-split a.json "$bad" a.json
 		assert_failure 64
 		assert_equal "$stderr" "sp-split: $why"
 		assert_output ''

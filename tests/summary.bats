@@ -681,7 +681,7 @@ told_once() { # told_once WHAT [MESSAGES]: the next run ends what was begun, eac
 	faults slack '[{"fault":"slow","first_byte_after":2}]'
 	summary.sh 3>&- &
 	first=$!
-	until requests slack | grep -q .; do sleep 0.05; done
+	wait_for eval 'requests slack | grep -q .'
 	run summary.sh
 	assert_failure 75
 	assert_output --partial 'job: summary is running already'
