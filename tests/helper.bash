@@ -70,6 +70,11 @@ start_sim() {
 		sleep 0.02
 	done
 	sim=$(<"$BATS_TEST_TMPDIR/sim.url")
+	ask_sim
+}
+
+# ask_sim: the settings that lead to the simulator at $sim.
+ask_sim() {
 	export KEEPA_API_URL=$sim/keepa KEEPA_API_KEY=test-key
 	export SLACK_API_URL=$sim/slack/api SLACK_BOT_TOKEN=xoxb-test SLACK_CHANNEL=C0TEST
 	export LWA_URL=$sim/lwa/auth/o2/token SP_API_URL=$sim/sp SP_POLL_MS=20
