@@ -287,7 +287,8 @@ db-load: stdin:12: rank_history: 'changed_at' is not a time"
 	run -0 sql 'SELECT count(*), sum(rank) FROM rank_history'
 	assert_output '30000|450015000'
 	calls=$(grep -ac 'POST /rpc/db_load ' proxy.log)
-	[ "$calls" -ge 2 ] && [ "$calls" -le 8 ]
+	[ "$calls" -ge 2 ]
+	[ "$calls" -le 8 ]
 	{
 		ranks 40001 40001
 		wait_for test -e seen
