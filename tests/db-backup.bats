@@ -49,7 +49,7 @@ db.close()' "$1"
 	db-load <pipe 3>&- &
 	exec 4>pipe
 	records 5 >&4
-	until [ "$(db-query rank_history | wc -l)" -eq 5 ]; do sleep 0.05; done
+	wait_for eval '[ "$(db-query rank_history | wc -l)" -eq 5 ]'
 	[ -s test.db-wal ]
 	run -0 db-backup copy.db
 	exec 4>&-
@@ -72,7 +72,7 @@ for n in range(400):  # each pair in one transaction, with pauses between
 load.stdin.close()
 load.wait()
 !
-	until db-query runs 2>/dev/null | grep -q .; do sleep 0.05; done
+	wait_for eval 'db-query runs 2>/dev/null | grep -q .'
 	for n in 1 2 3 4 5 6; do
 		db-backup "$n.db"
 		sleep 0.1
@@ -317,7 +317,7 @@ with open("test.db", "r+b") as f:
 	db-load <pipe 3>&- &
 	exec 4>pipe
 	records 5 >&4
-	until [ "$(db-query rank_history | wc -l)" -eq 5 ]; do sleep 0.05; done
+	wait_for eval '[ "$(db-query rank_history | wc -l)" -eq 5 ]'
 	mkdir down
 	cp test.db test.db-wal down
 	exec 4>&-
@@ -348,7 +348,7 @@ with open("test.db", "r+b") as f:
 	db-load <pipe 3>&- &
 	exec 4>pipe
 	records 5 >&4
-	until [ "$(db-query rank_history | wc -l)" -eq 5 ]; do sleep 0.05; done
+	wait_for eval '[ "$(db-query rank_history | wc -l)" -eq 5 ]'
 	strace -qq -o /dev/null true 2>/dev/null || skip 'strace cannot trace here'
 	# The half minute takes no time.
 	ASAN_OPTIONS=detect_leaks=0 run -75 --separate-stderr strace -f -qq -o /dev/null \

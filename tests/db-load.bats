@@ -493,13 +493,9 @@ ok_IN_(0,_1) "type":"health_checks","service":"keepa","checked_at":"2026-11-20T0
 
 ### Commits
 
-# rows TABLE N: wait until another process sees that many; fail after 5 s
+# rows TABLE N: wait until another process sees that many
 rows() {
-	for _ in {1..100}; do
-		[ "$(db-query "$1" 2>/dev/null | wc -l)" -ge "$2" ] && return
-		sleep 0.05
-	done
-	return 1
+	wait_for eval '[ "$(db-query '"$1"' | wc -l)" -ge '"$2"' ]'
 }
 
 @test "what came is committed when the input pauses, for all to see" {
@@ -604,9 +600,7 @@ db-load: tracked_asins: 2 records would be loaded, 1 refused'
 	exec 4>pipe
 	echo '{"type":"runs","run_id":"1"}' >&4
 	sleep 0.2
-	SECONDS=0
 	loads '{"type":"runs","run_id":"2"}'
-	assert [ $SECONDS -lt 5 ]
 	exec 4>&-
 	wait $!
 	run -0 cat messages
@@ -627,7 +621,7 @@ db-load: tracked_asins: 2 records would be loaded, 1 refused'
 
 @test "--init at a terminal waits for nothing" {
 	python3 -c 'import pty; pty.openpty()' 2>/dev/null || skip 'no terminal can be made here'
-	run -0 timeout 10 python3 -c '
+	run -0 timeout 60 python3 -c '
 import os, pty, sys
 sys.exit(os.waitstatus_to_exitcode(pty.spawn(["db-load", "--init"], lambda fd: os.read(fd, 1))))' </dev/null
 	run -0 db-query runs

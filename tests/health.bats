@@ -43,7 +43,7 @@ health() {
 
 # again: in a second that no check has had yet.
 again() {
-	sleep 1.1
+	next_second
 	health
 }
 
@@ -57,6 +57,14 @@ told() { # the messages: channel and text
 
 mending() { # no fault is left
 	curl -sS -X DELETE "$sim/_sim/faults/$1" >/dev/null
+}
+
+# only SERVICE...: the others have no settings, and are not asked.
+only() {
+	[[ " $* " == *' keepa '* ]] || unset KEEPA_API_KEY
+	[[ " $* " == *' slack '* ]] || unset SLACK_BOT_TOKEN
+	[[ " $* " == *' clickup '* ]] || unset CLICKUP_API_TOKEN
+	[[ " $* " == *' sp-api '* ]] || unset SP_API_CLIENT_ID SP_API_CLIENT_SECRET SP_API_REFRESH_TOKEN
 }
 
 # outside: as if installed elsewhere, with programs of the test's own.
@@ -116,6 +124,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "a service is told of at the third failure in a row, once, and once when it is well again" {
 	start_sim
+	only keepa slack
 	db-load --init </dev/null
 	checks keepa true 60
 	checks keepa false 30
@@ -152,6 +161,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "what comes and goes is one incident; what failed once or twice is none of anybody's" {
 	start_sim
+	only keepa slack
 	db-load --init </dev/null
 	checks keepa false 200 195 190 140 100 95 90
 	checks keepa true 210 180 130 120 80
@@ -198,6 +208,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "without channels of their own, messages go to SLACK_CHANNEL" {
 	start_sim
+	only clickup slack
 	unset SLACK_CHANNEL_LOGS SLACK_CHANNEL_ALERTS
 	db-load --init </dev/null
 	checks clickup false 30 15
@@ -208,6 +219,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "while Slack is down the ping says so; once it is back, Slack does" {
 	start_sim
+	only keepa slack
 	db-load --init </dev/null
 	mkdir bin
 	printf '%s\n' '#!/bin/bash' 'echo "$*" >>pings' 'cat >>pings' >bin/job-ping
@@ -247,6 +259,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "a channel that takes nothing: standard error has it, once; then the channel, once it does" {
 	start_sim
+	only clickup slack
 	db-load --init </dev/null
 	checks clickup false 30 15
 	faults clickup '[{"fault":"error","error":"OAUTH_025","times":99}]'
@@ -266,7 +279,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "without Slack, standard error tells of each change once, and the status lasts" {
 	start_sim
-	unset SLACK_BOT_TOKEN
+	only keepa
 	db-load --init </dev/null
 	checks keepa false 30 15
 	faults keepa '[{"fault":"status","code":503,"times":999}]'
@@ -290,9 +303,10 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "a database that is down is told of at the third check; what was seen then is not lost" {
 	start_sim
+	only keepa slack
 	db-load --init </dev/null
 	health
-	sleep 1.1
+	next_second
 	mv test.db good.db
 	rm -f test.db-*
 	printf 'no database\n%9999s' '' >test.db
@@ -300,7 +314,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 		health
 		assert_equal "$status:$stderr" 0:
 		assert_equal "$(told)" ''
-		sleep 1.1
+		next_second
 	done
 	faults keepa '[{"fault":"status","code":503,"times":2}]'
 	health
@@ -333,12 +347,12 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 @test "fault 8: a full disk under the database: told through Slack, though nothing can be written" {
 	strace -qq -o /dev/null true 2>/dev/null || skip 'strace is not allowed here'
 	start_sim
-	unset KEEPA_API_KEY CLICKUP_API_TOKEN SP_API_CLIENT_ID SP_API_CLIENT_SECRET SP_API_REFRESH_TOKEN
+	only slack
 	db-load --init </dev/null
 	for n in 1 2 3 4; do
 		run --separate-stderr strace -f -qq -o /dev/null -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC "$top/pipelines/health.sh"
 		assert_equal "$n $status" "$n 0"
-		sleep 1.1
+		next_second
 	done
 	run told
 	assert_output --regexp '^CALERTS the database: down since .*, 3 checks in a row: cannot .*(full|disk I/O error)'
@@ -353,6 +367,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "killed between Slack's yes and the mark: it is not said again" {
 	start_sim
+	only keepa slack
 	db-load --init </dev/null
 	checks keepa false 30 15
 	faults keepa '[{"fault":"status","code":503,"times":999}]'
@@ -379,6 +394,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "killed before the checks are loaded: the next run loads them" {
 	start_sim
+	only keepa slack
 	outside
 	stub load/db-load <<-EOF
 		input=\$(cat)
@@ -399,6 +415,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "Amazon is asked hourly while it is well, and each time while it is not" {
 	start_sim
+	only sp-api slack
 	asked() { requests sp '.path' | grep -c marketplaceParticipations; }
 	db-load --init </dev/null
 	checks sp-api true 70 54
@@ -525,6 +542,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 
 @test "a job is not blamed for what it needs, nor for a machine that slept" {
 	start_sim
+	only keepa slack
 	db-load --init </dev/null
 	ran badges 0 9
 	ran backup 0 90
@@ -591,7 +609,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 	command -v faketime >/dev/null || skip 'no faketime'
 	db-load --init </dev/null
 	health
-	sleep 1.1
+	next_second
 	faketime '+26 hours' "$top/pipelines/health.sh" || skip 'faketime does not work here'
 	health
 	assert_equal "$(db-query health_incidents | jq -c '[.service, .failures]')" '["clock",1]'
@@ -619,7 +637,7 @@ stub() { # stub PROGRAM <SCRIPT: instead of the program
 		sed -i '/^rm/d' bin/df
 		health
 		assert_equal "$SIZE $FREE $(kept disk)" "$SIZE $FREE [$ok,\"$detail\"]"
-		sleep 1.1
+		next_second
 	done <<-'!'
 		10485760 524288 999 true 512 MB free, 5 %
 		10485760 511999 999 false 499 MB free, 4 %

@@ -47,6 +47,19 @@ wait_for() {
 	done
 }
 
+# at_once COMMAND...: as it is, but it may wait for nothing by a time: 99 if it did.
+at_once() {
+	local code=0
+	if ! strace -qq -o /dev/null true 2>/dev/null; then
+		timeout 120 "$@"
+		return
+	fi
+	ASAN_OPTIONS=detect_leaks=0 timeout 120 strace -f -qq -o "$BATS_TEST_TMPDIR/naps" --signal=none \
+		-e trace=clock_nanosleep,nanosleep "$@" || code=$?
+	[ ! -s "$BATS_TEST_TMPDIR/naps" ] || return 99
+	return $code
+}
+
 # start_sim [OPTION...]: the APIs on loopback, and the settings that lead there.
 # Waits are short, so that tests of them are.
 start_sim() {
@@ -54,9 +67,14 @@ start_sim() {
 	sim_pid=$!
 	while [ ! -s "$BATS_TEST_TMPDIR/sim.url" ]; do
 		kill -0 "$sim_pid" || return
-		sleep 0.05
+		sleep 0.02
 	done
 	sim=$(<"$BATS_TEST_TMPDIR/sim.url")
+	ask_sim
+}
+
+# ask_sim: the settings that lead to the simulator at $sim.
+ask_sim() {
 	export KEEPA_API_URL=$sim/keepa KEEPA_API_KEY=test-key
 	export SLACK_API_URL=$sim/slack/api SLACK_BOT_TOKEN=xoxb-test SLACK_CHANNEL=C0TEST
 	export LWA_URL=$sim/lwa/auth/o2/token SP_API_URL=$sim/sp SP_POLL_MS=20

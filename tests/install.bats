@@ -285,9 +285,9 @@ notes_when() {
 			# It ran on the day before these: there is nothing to catch up with.
 			date -u -d "$day -2 days" +%F >"$home/amazon-data/locks/sales.day"
 			start=$(date -u -d "$day -1 day" +%s)
-			# Each quarter of an hour where it matters, and each third hour elsewhere.
+			# Each quarter of an hour where it matters, and each sixth hour elsewhere.
 			for ((quarter = 18; quarter < 192; quarter++)); do
-				((quarter % 96 >= 42 && quarter % 96 <= 52 || quarter % 12 == 0)) || continue
+				((quarter % 96 >= 43 && quarter % 96 <= 50 || quarter % 24 == 0)) || continue
 				run -0 as_cron $((start + quarter * 900)) "$home" "$zone" "$sales"
 				assert_output ''
 			done

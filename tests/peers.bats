@@ -63,7 +63,8 @@ teardown() {
 	PGPASSWORD='secret of sellerpipe' run -0 psql -AtX "$pg_url" -c 'SELECT 1'
 	assert_output 1
 	stop_postgres
-	[ ! -e "$pg_dir" ] && [ -d "$shared_dir" ]
+	[ ! -e "$pg_dir" ]
+	[ -d "$shared_dir" ]
 }
 
 @test "Supabase's roles: service_role passes row security, anon does not" {

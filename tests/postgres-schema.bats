@@ -8,6 +8,7 @@ load helper
 # A server of this file's own, which listens on a socket in its folder.  There:
 #   plain    made where Supabase's roles do not exist
 #   hosted   made as on Supabase, where all that is new is everybody's
+#   model    made where the roles exist; nobody writes there, but each test into a copy
 setup_file() {
 	needs_postgres
 	bin=$(pg_config --bindir 2>/dev/null) || bin=
@@ -39,6 +40,8 @@ setup_file() {
 		-c "CREATE TABLE theirs AS SELECT 'not ours' AS what" \
 		-c "CREATE FUNCTION theirs() RETURNS text LANGUAGE sql AS \$\$SELECT 'not ours'\$\$"
 	migrate hosted
+	pg postgres -U postgres -c 'CREATE DATABASE model OWNER owner'
+	migrate model
 }
 
 teardown_file() {
@@ -69,8 +72,7 @@ sql() { # what SQLite says
 }
 
 fresh() { # a database of our schema, of the test's own
-	pg postgres -U postgres -c 'DROP DATABASE IF EXISTS fresh' -c 'CREATE DATABASE fresh OWNER owner'
-	migrate fresh
+	pg postgres -U postgres -c 'DROP DATABASE IF EXISTS fresh' -c 'CREATE DATABASE fresh OWNER owner TEMPLATE model'
 	db-load --init </dev/null
 }
 
@@ -685,15 +687,16 @@ not ours'
 
 ### Large tables
 
-# Quadratic, one of these would take hours.
+# Each is a matter of a second or so; quadratic, it would be minutes, or hours of the ten
+# times as many rows that `make faults` takes.
 @test "views of large tables, which nobody has counted yet, can be asked" {
-	[ -n "${FAULT_STEP:-}" ] || skip "make faults does that"
+	local rows=20000
+	[ -z "${FAULT_STEP:-}" ] || rows=200000
 	fresh
-	pg fresh -f "$top/tests/fixtures/large.sql" >/dev/null
-	export PGOPTIONS='-c jit=off -c statement_timeout=10min' # to compile takes longer than to run
+	pg fresh -v rows=$rows -f "$top/tests/fixtures/large.sql" >/dev/null
+	export PGOPTIONS="-c jit=off -c statement_timeout=$((rows / 200))s" # to compile takes longer than to run
 	for name in $(names view); do
-		before=$(date +%s%N)
 		pg fresh -c "SELECT * FROM $name" >out
-		echo "# $name: $(wc -l <out) rows, $((($(date +%s%N) - before) / 1000000)) ms" >&3
+		[ -s out ] || [ "$name" = unsent_summaries ] || fail "no $name"
 	done
 }

@@ -287,10 +287,11 @@ db-load: stdin:12: rank_history: 'changed_at' is not a time"
 	run -0 sql 'SELECT count(*), sum(rank) FROM rank_history'
 	assert_output '30000|450015000'
 	calls=$(grep -ac 'POST /rpc/db_load ' proxy.log)
-	[ "$calls" -ge 2 ] && [ "$calls" -le 8 ]
+	[ "$calls" -ge 2 ]
+	[ "$calls" -le 8 ]
 	{
 		ranks 40001 40001
-		while [ ! -e seen ]; do sleep 0.05; done
+		wait_for test -e seen
 	} | db-load &
 	for _ in {1..100}; do
 		[ "$(sql 'SELECT count(*) FROM rank_history')" = 30000 ] || break
@@ -454,7 +455,7 @@ db-load: tracked_asins: 1 records would be loaded, 1 refused'
 	export HTTP_TRIES=12
 	{
 		ranks 1 1000
-		while [ ! -e go ]; do sleep 0.05; done
+		wait_for test -e go
 		ranks 1001 2000
 	} | db-load 2>said &
 	for _ in {1..200}; do

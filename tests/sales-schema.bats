@@ -589,10 +589,8 @@ ok"
 		SELECT marketplace, date, printf('B0%08d', n), n % 7, 9, '50000000', date(date, '+4 days') || 'T00:00:00Z'
 		FROM days, (SELECT 'US' AS marketplace UNION ALL SELECT 'CA'), asins"
 	for view in sales_freshness sales_velocity report_gaps sales_recent; do
-		before=$(date +%s%N)
-		db-query $view >out
-		took=$((($(date +%s%N) - before) / 1000000))
-		echo "$view: $took ms" # it is half a second where it was made
-		[ $took -lt 5000 ]
+		# It is half a second where it was made; row by row it would be hours.
+		run -0 timeout 60 db-query $view
+		refute_output ''
 	done
 }

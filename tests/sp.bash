@@ -33,7 +33,7 @@ a_request() {
 
 # fetch [ARGUMENT...]: sp-fetch; records in $output, messages in $stderr.
 fetch() {
-	run --separate-stderr sp-fetch "$@"
+	run --separate-stderr timeout 120 sp-fetch "$@" # 124: it waits for what it should not
 }
 
 fetch_one() { # [JQ [ARGUMENT...]]

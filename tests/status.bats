@@ -69,8 +69,8 @@ run_of() { # run_of JOB STARTED-AT [JQ-OBJECT]
 	echo "sales, pid 999999, since 2026-01-10T08:00:00Z" >locks/sales.lock
 	echo "health, pid $$, since 2026-01-10T08:00:00Z" >locks/health.lock # not a job
 	printf 'no \e[31mlock' >locks/odd.lock
-	job backup -- sleep 30 3>&- &
-	until [ -s locks/backup.lock ] && db-query runs >/dev/null 2>&1; do sleep 0.05; done
+	job backup -- sleep 120 3>&- &
+	wait_for eval '[ -s locks/backup.lock ] && db-query runs >/dev/null 2>&1'
 	sleep 0.2
 	run -0 status.sh
 	assert_line --regexp "^  backup     since [-0-9]+ [0-9:]+, pid $!$"

@@ -548,11 +548,7 @@ say() {
 	exec 8>in
 	for n in 1 2; do
 		say "$(category $n A)"
-		for _ in {1..200}; do
-			[ "$(db-query categories 2>/dev/null | wc -l)" -eq $n ] && break
-			sleep 0.05
-		done
-		[ "$(db-query categories | wc -l)" -eq $n ]
+		wait_for eval '[ "$(db-query categories | wc -l)" -eq $n ]'
 	done
 	exec 8>&-
 	wait $!

@@ -221,7 +221,7 @@ down() {
 	db-load <pipe 3>&- &
 	exec 4>pipe
 	records 9 >&4
-	until [ "$(db-query rank_history | wc -l)" -eq 9 ]; do sleep 0.05; done
+	wait_for eval '[ "$(db-query rank_history | wc -l)" -eq 9 ]'
 	mkdir down
 	cp test.db test.db-wal down
 	exec 4>&-

@@ -275,9 +275,11 @@ import os, sqlite3, time
 db = sqlite3.connect("test.db", isolation_level=None)
 db.execute("BEGIN IMMEDIATE")
 open("locked", "w").close()
-while not os.path.exists("finished"): time.sleep(0.05)
+for _ in range(2400):
+    if os.path.exists("finished"): break
+    time.sleep(0.05)
 !
-	while [ ! -e locked ]; do sleep 0.05; done
+	wait_for test -e locked
 	# The half minute takes no time.
 	run -75 --separate-stderr fault clock_nanosleep,nanosleep retval=0 db-load <<<'{"type":"runs","run_id":"1"}'
 	assert_equal "$stderr" "db-load: cannot use '$PWD/test.db': database is locked; try again later"
@@ -316,11 +318,11 @@ while not os.path.exists("finished"): time.sleep(0.05)
 	db-load <pipe 3>&- &
 	exec 4>pipe
 	records 3 >&4
-	until [ "$(db-query rank_history | wc -l)" -eq 3 ]; do sleep 0.05; done
+	wait_for eval '[ "$(db-query rank_history | wc -l)" -eq 3 ]'
 	cp test.db torn.db
 	cp test.db-wal torn.db-wal
 	records 9 >&4
-	until [ "$(db-query rank_history | wc -l)" -eq 9 ]; do sleep 0.05; done
+	wait_for eval '[ "$(db-query rank_history | wc -l)" -eq 9 ]'
 	cp test.db-wal whole
 	exec 4>&-
 	wait

@@ -34,15 +34,30 @@ sales() {
 		date: "2026-11-\(10 + . % 9)", units_ordered: (. + ($hour | tonumber)), fetched_at: "2026-11-20T\($hour):00:00Z"}'
 }
 
-# stream: records of which the middle restates the beginning, in about twenty groups
+# stream: records of which the middle restates the beginning, in about twenty groups, and
+# two that are refused
 stream() {
 	sales 01
+	echo '{"type":"runs","run_id":"refused","stages":[]}'
 	jq -nc 'range(2000) | {type: "rank_history", marketplace: "US", asin: "B\(. + 100000000)", category_id: "1",
 		changed_at: "2026-0\(1 + . % 9)-11T00:00:00Z", rank: 1}'
 	sales 02
 	jq -nc 'range(300) | {type: "tracked_asins", marketplace: "US", asin: "B\(. + 100000000)"},
 		{type: "runs", run_id: "r\(.)"} + if . % 3 == 0 then {records: .} else {} end'
 	sales 03
+	echo '{"type":"sales_daily","marketplace":"US","asin":"","date":"2026-11-18","fetched_at":"2026-11-20T04:00:00Z"}'
+}
+
+# said_of_two STATUS: it came to that, and `said` is of the two records that are bad, of
+# each once, and of nothing else
+said_of_two() {
+	[ "$1" -eq 65 ] && sort said | diff "$BATS_FILE_TMPDIR/refused" -
+}
+
+loads() { # the stream
+	local code=0
+	db-load <stream 2>said || code=$?
+	said_of_two $code
 }
 
 # all: what is there, but for when it was stored
@@ -57,7 +72,10 @@ whole() {
 	stream >"$BATS_TEST_TMPDIR/stream"
 	if [ ! -s "$BATS_FILE_TMPDIR/whole" ]; then
 		new_database --like "$ready"
-		DATABASE_URL=$pg_url db-load <stream
+		DATABASE_URL=$pg_url run -65 --separate-stderr db-load <stream
+		sort <<<"$stderr" >"$BATS_FILE_TMPDIR/refused"
+		assert_equal "$(cut -d : -f 1-4 "$BATS_FILE_TMPDIR/refused")" 'db-load: stdin:301: runs
+db-load: stdin:3502: sales_daily'
 		all >"$BATS_FILE_TMPDIR/whole"
 		[ "$(wc -l <"$BATS_FILE_TMPDIR/whole")" -eq 3500 ]
 		sql 'SELECT count(*) FROM sales_restatements' >restated
@@ -80,7 +98,7 @@ by_proxy() {
 	local bytes n way step
 	whole
 	by_proxy
-	db-load <stream
+	loads
 	bytes=$(wc -c <proxy.log)
 	step=${FAULT_STEP:-17}
 	for way in up down; do
@@ -90,8 +108,8 @@ by_proxy() {
 			new_database --like "$ready"
 			DATABASE_URL=postgresql://sellerpipe@127.0.0.1:$proxy_port/$pg_name
 			echo "$way $n" >proxy.faults
-			db-load <stream 2>said || fail "$way $n: $(<said)"
-			assert_equal "$(cat said proxy.faults)" ''
+			loads || fail "$way $n: $(<said)"
+			assert_equal "$(<proxy.faults)" ''
 			is_whole || fail "$way $n"
 		done
 	done
@@ -102,27 +120,36 @@ by_proxy() {
 	whole
 	by_proxy
 	# What the server has to say until then, as a client counts it.
-	strace -f -qq -e trace=recvfrom -o calls db-load <stream || skip 'strace cannot trace here'
+	strace -f -qq -e trace=recvfrom -o calls db-load <stream 2>/dev/null || [ $? -eq 65 ] || skip 'strace cannot trace here'
 	bytes=$(awk '$NF ~ /^[0-9]+$/ && /recvfrom\(/ { n += $NF } END { print n }' calls)
 	[ "$bytes" -gt 1000 ]
 	for n in 1 7 20; do
 		new_database --like "$ready"
 		DATABASE_URL=postgresql://sellerpipe@127.0.0.1:$proxy_port/$pg_name
 		echo "down $((bytes - n))" >proxy.faults
-		run -0 --separate-stderr db-load <stream
-		assert_equal "$output$stderr" ''
-		assert_equal "$(cat proxy.faults)" ''
+		loads || fail "$n: $(<said)"
+		assert_equal "$(<proxy.faults)" ''
 		is_whole || fail "$n"
 	done
 }
 
-# busy: until the loader's session does something; 1: it is not there any more
+# sessions [CONDITION]: there are some of the loader's
+sessions() {
+	[ "$(psql -qAtX "$pg_super_url" -c "SELECT count(*) FROM pg_stat_activity
+		WHERE application_name = 'sellerpipe' AND datname = '$pg_name' AND ${1:-true}")" != 0 ]
+}
+
+# busy: until the loader's session does something, as far as that is to be seen
 busy() {
-	while kill -0 "$pid" 2>/dev/null; do
-		[ "$(psql -qAtX "$pg_super_url" -c "SELECT count(*) FROM pg_stat_activity
-			WHERE application_name = 'sellerpipe' AND state = 'active'")" = 0 ] || return 0
+	local end=$((SECONDS + 5))
+	while kill -0 "$pid" 2>/dev/null && ! sessions "state = 'active'"; do
+		[ $SECONDS -lt $end ] || break
 	done
-	return 1
+}
+
+# begun: until the first of it is there
+begun() {
+	wait_for eval '[ "$(sql "SELECT count(*) > 0 FROM sales_daily")" = t ]'
 }
 
 # slowly: the stream, with a pause after each quarter
@@ -138,32 +165,34 @@ slowly() {
 	whole
 	slowly 0.4 | db-load 2>said 3>&- &
 	pid=$!
+	wait_for sessions
 	for _ in 1 2 3 4; do
-		busy || break
+		busy
 		psql -qAtX "$pg_super_url" -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sellerpipe'" >>ended
 		sleep 0.3
 	done
-	wait $pid
-	run -0 cat said
-	assert_output ''
+	code=0
+	wait $pid || code=$?
+	said_of_two $code
 	grep -q t ended
 	is_whole
 }
 
 @test "the server killed and started again, in the middle of a batch and between two: healed" {
 	whole
-	for moment in busy 'sleep 0.5'; do
+	for moment in busy true; do
 		new_database --like "$ready"
 		DATABASE_URL=$pg_url
 		slowly | db-load 2>said 3>&- &
 		pid=$!
+		begun
 		$moment
 		kill_postgres
 		sleep 0.5
 		resume_postgres
-		wait $pid || fail "$moment: status $?: $(<said)"
-		run -0 cat said
-		assert_output ''
+		code=0
+		wait $pid || code=$?
+		said_of_two $code || fail "$moment: status $code: $(<said)"
 		is_whole
 	done
 }
@@ -171,53 +200,55 @@ slowly() {
 @test "a server that stays away for half a minute is 75, and the same stream completes it" {
 	strace -qq -o /dev/null true 2>/dev/null || skip 'strace cannot trace here'
 	whole
-	slowly 1 | strace -f -qq -o /dev/null -e inject=clock_nanosleep,nanosleep:retval=0 db-load >out 2>said 3>&- &
+	split -n l/4 stream part.
+	{ cat part.aa && wait_for test -e down && cat part.a[bcd]; } |
+		strace -f -qq -o /dev/null -e inject=clock_nanosleep,nanosleep:retval=0 db-load >out 2>said 3>&- &
 	pid=$!
-	until [ "$(sql "SELECT count(*) > 0 FROM sales_daily")" = t ]; do sleep 0.05; done
+	begun
 	halt_postgres
+	touch down
 	code=0
 	wait $pid || code=$?
 	assert_equal $code 75
 	run -0 cat out said
-	assert_output --regexp '^db-load: cannot write to the database: .*; try again later$'
+	assert_line --index 0 --partial 'db-load: stdin:301: runs: '
+	assert_line --index 1 --regexp '^db-load: cannot write to the database: .*; try again later$'
+	assert_equal "${#lines[@]}" 2
 	resume_postgres
 	[ "$(sql "SELECT count(*) FROM runs")" -lt 300 ]
-	run -0 db-load <stream
-	assert_output ''
+	loads
 	is_whole
 }
 
 @test "db-load killed at any moment: whole batches are there, and loaded again all is" {
-	local n killed=0 began
+	local n calls
 	whole
-	began=${EPOCHREALTIME/[.,]/}
-	db-load <stream
-	took=$((${EPOCHREALTIME/[.,]/} - began))
-	for ((n = 1; n < 40; n += ${FAULT_STEP:-8})); do
+	# At what it sends, in the middle of which others pass by.
+	strace -f -qq -e trace=sendto -o calls db-load <stream 2>/dev/null || [ $? -eq 65 ] || skip 'strace cannot trace here'
+	calls=$(wc -l <calls)
+	[ "$calls" -gt 10 ]
+	for ((n = 1; n < calls; n += (${FAULT_STEP:-8} * calls + 39) / 40)); do
 		new_database --like "$ready"
 		DATABASE_URL=$pg_url
-		timeout --foreground -s KILL "$(awk -v us=$((took * n / 40)) 'BEGIN { print us / 1e6 }')" db-load <stream 2>/dev/null ||
-			killed=$((killed + 1))
+		run strace -f -qq -o /dev/null -e trace=sendto -e inject=sendto:signal=KILL:when=$n db-load <stream
+		assert_equal "$status" 137
 		# What the server was at, it takes back.
-		until [ "$(sql "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sellerpipe' AND datname = '$pg_name'")" = 0 ]; do sleep 0.02; done
+		wait_for eval '! sessions'
 		run -0 sql 'SELECT (SELECT count(*) FROM sales_daily), (SELECT count(*) FROM sales_restatements)'
 		assert_regex "$output" '^(0\|0|300\|(0|300|600))$'
-		run -0 db-load <stream
-		assert_output ''
+		loads || fail "$n: $(<said)"
 		is_whole || fail "$n"
 	done
-	[ $killed -gt 2 ]
 }
 
-@test "deadlocks of loaders that have the same rows in opposite order: both end well" {
+@test "loaders that have the same rows in opposite order: both end well" {
 	local i
 	# What each has of one table is sorted; so it is the tables that are in another order.
 	jq -nc 'range(4000) | {type: "runs", run_id: "r\(.)", records: 1}' >runs
 	jq -nc 'range(4000) | {type: "notifications", notification_id: "n\(.)", sink: "slack", state: "sent", attempts: 1}' >notes
 	cat runs notes >way.0
 	cat notes runs >way.1
-	deadlocks() { psql -qAtX "$pg_admin_url" -c "SELECT deadlocks FROM pg_stat_database WHERE datname = '$pg_name'"; }
-	for round in {1..8}; do
+	for round in 1 2; do
 		for i in 0 1; do
 			{ jq -c --arg n "$round$i" 'if .records then .records = ($n | tonumber) else .attempts = ($n | tonumber) end' way.$i |
 				db-load 3>&- || echo "status $?"; } >"out.$i" 2>&1 &
@@ -225,27 +256,58 @@ slowly() {
 		wait
 		run -0 cat out.0 out.1
 		assert_output ''
-		[ "$(deadlocks)" -eq 0 ] || break
 	done
-	[ "$(deadlocks)" -gt 0 ]
 	run -0 sql 'SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM notifications), (SELECT count(DISTINCT records) FROM runs)'
 	assert_output '4000|4000|1'
+}
+
+@test "a deadlock that is ended at the loader's cost: the batch is done again" {
+	local patience
+	deadlocks() { [ "$(psql -qAtX "$pg_admin_url" -c "SELECT deadlocks FROM pg_stat_database WHERE datname = '$pg_name'")" != 0 ]; }
+	jq -nc 'range(40) | {type: "runs", run_id: "r\(.)"}' >runs
+	jq -nc 'range(40) | {type: "notifications", notification_id: "n\(.)", sink: "slack", state: "failed", attempts: 0}' >notes
+	cat runs notes | db-load
+	# Whoever has waited for so long looks whether it can go on; the other never does.
+	for patience in 1 5 15; do
+		psql -qX "$pg_super_url" -c "ALTER DATABASE $pg_name SET deadlock_timeout = '${patience}s'"
+		rm -f other
+		mkfifo other
+		psql -qAtX "$pg_super_url" <other >/dev/null 2>said.other 3>&- &
+		exec 8>other
+		echo "SET deadlock_timeout = '1h'; SET lock_timeout = '60s'; BEGIN; UPDATE notifications SET error = 'x';" >&8
+		wait_for eval '[ "$(sql "SELECT count(*) FROM pg_locks WHERE relation = '\''notifications'\''::regclass")" != 0 ]'
+		jq -c '.records = 7, .attempts = 7 | select(.type == if .records then "runs" else "notifications" end)' runs notes |
+			db-load >out 2>&1 3>&- 8>&- &
+		pid=$!
+		wait_for sessions "wait_event_type = 'Lock'"
+		echo 'UPDATE runs SET error = run_id; COMMIT;' >&8
+		exec 8>&-
+		wait $pid || fail "$(<out)"
+		wait
+		! deadlocks || break
+	done
+	deadlocks
+	run -0 cat out said.other
+	assert_output ''
+	run -0 sql 'SELECT (SELECT count(*) FROM runs WHERE records = 7 AND error = run_id), (SELECT count(*) FROM notifications WHERE attempts = 7)'
+	assert_output '40|40'
 }
 
 @test "a batch that the server gives back for the sake of another is done again, whole" {
 	whole
 	psql -qX "$pg_super_url" -c "ALTER DATABASE $pg_name SET default_transaction_isolation = 'serializable'"
 	for i in 1 2 3; do
-		{ db-load <stream 3>&- || echo "status $?"; } >"out.$i" 2>&1 &
+		{ db-load <stream 3>&- || echo "status $?"; } 2>&1 | sort >"out.$i" &
 	done
 	wait
-	run -0 cat out.{1..3}
-	assert_output ''
+	for i in 1 2 3; do
+		diff "out.$i" <(cat "$BATS_FILE_TMPDIR/refused" && echo 'status 65')
+	done
 	is_whole
 	# What somebody else holds for longer than it may be waited for.
 	psql -qX "$pg_super_url" -c "ALTER DATABASE $pg_name SET lock_timeout = '50ms'"
 	psql -qAtX "$pg_super_url" -c 'BEGIN; LOCK TABLE runs; SELECT pg_sleep(0.6)' >locked 3>&- &
-	sleep 0.2
+	wait_for eval '[ "$(sql "SELECT count(*) FROM pg_locks WHERE relation = '\''runs'\''::regclass")" != 0 ]'
 	run -0 --separate-stderr db-load <<<'{"type":"runs","run_id":"after"}'
 	assert_equal "$stderr" ''
 	run -0 sql "SELECT count(*) FROM runs WHERE run_id = 'after'"
@@ -256,25 +318,21 @@ slowly() {
 @test "a server that may only be read is 75, and says so; it can be read" {
 	db-load <<<'{"type":"runs","run_id":"1"}'
 	psql -qX "$pg_super_url" -c "ALTER DATABASE $pg_name SET default_transaction_read_only = on"
-	SECONDS=0
-	run -75 --separate-stderr db-load <<<'{"type":"runs","run_id":"2"}'
+	run -75 --separate-stderr at_once db-load <<<'{"type":"runs","run_id":"2"}'
 	assert_regex "$stderr" '^db-load: cannot write to the database: cannot execute [A-Z ]+ in a read-only transaction: it is a replica, or its disk is full, or it is set so; try again later$'
 	run -0 db-query runs
 	assert_output --partial '"run_id":"1"'
-	run -75 --separate-stderr db-query --claim due_asins
+	run -75 --separate-stderr at_once db-query --claim due_asins
 	assert_regex "$stderr" '^db-query: cannot use the database: cannot execute [A-Z]+ in a read-only transaction: it is a replica, .*; try again later$'
-	[ $SECONDS -lt 8 ]
 }
 
 @test "a time limit of the server's is 75, once, and nothing of the batch is there" {
-	psql -qX "$pg_super_url" -c "ALTER DATABASE $pg_name SET statement_timeout = '300ms'" \
-		-c 'CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$' \
+	psql -qX "$pg_super_url" -c "ALTER DATABASE $pg_name SET statement_timeout = '1500ms'" \
+		-c 'CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$' \
 		-c 'CREATE TRIGGER slow BEFORE INSERT ON notifications FOR EACH ROW EXECUTE FUNCTION slow()'
-	SECONDS=0
-	run -75 --separate-stderr db-load <<<'{"type":"runs","run_id":"2"}
+	run -75 --separate-stderr at_once db-load <<<'{"type":"runs","run_id":"2"}
 {"type":"notifications","notification_id":"1","sink":"slack","state":"sent"}'
 	assert_equal "$stderr" 'db-load: cannot write to the database: canceling statement due to statement timeout; try again later'
-	[ $SECONDS -lt 5 ]
 	run -0 sql 'SELECT count(*) FROM runs'
 	assert_output 0
 }

@@ -41,7 +41,7 @@ assert_abut() {
 # Each window has 24 hours, but for the seconds that a run takes to start.
 assert_days() { # assert_days N
 	run -0 bash -c 'db-query summaries --order window_to |
-		TZ=UTC jq -r "(.window_to | fromdate) - (.window_from | fromdate) | ((. - 86400) | fabs) <= 5"'
+		TZ=UTC jq -r "(.window_to | fromdate) - (.window_from | fromdate) | ((. - 86400) | fabs) <= 60"'
 	assert_output "$(yes true | sed "$1q")"
 }
 
@@ -68,7 +68,7 @@ assert_days() { # assert_days N
 	done
 	assert_abut
 	run -0 bash -c 'db-query summaries "window_to>2026-10-31" --order window_to |
-		TZ=UTC jq -r "(.window_to | fromdate) - (.window_from | fromdate) | ((. - 86400) | fabs) <= 5"'
+		TZ=UTC jq -r "(.window_to | fromdate) - (.window_from | fromdate) | ((. - 86400) | fabs) <= 60"'
 	assert_output "$(yes true | sed 4q)"
 }
 
@@ -84,7 +84,7 @@ assert_days() { # assert_days N
 	done
 	assert_abut
 	run -0 bash -c 'db-query summaries "window_to>2026-10-24" --order window_to |
-		TZ=UTC jq -r "(.window_to | fromdate) - (.window_from | fromdate) | ((. - 86400) | fabs) <= 5"'
+		TZ=UTC jq -r "(.window_to | fromdate) - (.window_from | fromdate) | ((. - 86400) | fabs) <= 60"'
 	assert_output "$(yes true | sed 4q)"
 }
 
