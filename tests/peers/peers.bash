@@ -274,13 +274,19 @@ start_pgbouncer() {
 	done
 	echo '"sellerpipe" "secret of sellerpipe"' >"$dir/users"
 	chmod -R a+rX "$dir"
+	# Its own pid it says itself: $! is that of the shell that waits for it.
+	mkdir "$dir/run"
+	chmod 777 "$dir/run"
+	echo "pidfile = $dir/run/pid" >>"$dir/conf"
 	as_postgres "$(type -P pgbouncer || echo /usr/sbin/pgbouncer)" "$dir/conf" >"$dir/log" 2>&1 3>&- &
-	bouncer_pid=$!
 	bouncer_url=postgresql://sellerpipe@127.0.0.1:$bouncer_port/$pg_name
 	export bouncer_port bouncer_pid bouncer_url
 	for _ in {1..200}; do
-		! psql -qAtX "$bouncer_url" -c 'SELECT 1' >/dev/null 2>&1 || return 0
-		kill -0 "$bouncer_pid" 2>/dev/null || break
+		if psql -qAtX "$bouncer_url" -c 'SELECT 1' >/dev/null 2>&1; then
+			bouncer_pid=$(<"$dir/run/pid")
+			return 0
+		fi
+		kill -0 $! 2>/dev/null || break
 		sleep 0.05
 	done
 	cat "$dir/log" >&2
@@ -290,7 +296,6 @@ start_pgbouncer() {
 stop_pgbouncer() {
 	[ -n "${bouncer_pid:-}" ] || return 0
 	kill "$bouncer_pid" 2>/dev/null || true
-	wait "$bouncer_pid" 2>/dev/null || true
 	unset bouncer_pid
 }
 
