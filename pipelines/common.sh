@@ -209,28 +209,26 @@ load_observations() {
 	return "$status"
 }
 
-# put_away FILE: compress a finished part of the spool.  Nobody sees half a file.
+# put_away FILE [NAME]: compress a finished part of the spool, as NAME.gz.  Nobody sees
+# half a file.
 put_away() {
 	[ -s "$1" ] || {
 		rm -f "$1"
 		return
 	}
-	gzip -c "$1" >"${1%.part}.tmp" && sync "${1%.part}.tmp" && mv "${1%.part}.tmp" "${1%.part}.gz" && rm -f "$1"
+	gzip -c "$1" >"${1%.part}.tmp" && sync "${1%.part}.tmp" && mv "${1%.part}.tmp" "${2:-${1%.part}}.gz" && rm -f "$1"
 }
 
 # take_notes FILE: of what people were told, into the database; and then the file is
 # kept, so that a database that is restored does not tell them again.
 # One that is still being written has another name than *.part, which any job takes in.
 take_notes() {
-	local code=0 part=$1
+	local code=0 name=${1%.part}
 	db-load <"$1" || code=$?
 	case $code in
 	0 | 65)
-		[[ $1 == *.part ]] || {
-			part=spool/notes-$(stamp)-$$-$((taken += 1)).part
-			mv "$1" "$part"
-		}
-		put_away "$part"
+		[[ $1 == *.part ]] || name=spool/notes-$(stamp)-$$-$((taken += 1))
+		put_away "$1" "$name"
 		;;
 	esac
 	return "$code"

@@ -43,8 +43,8 @@ fi
 # Half of the time a test waits: for a time to pass, for another process.  On a machine
 # that is too busy, one that waits for something may not see it in time; so a file that
 # fails amid all the others is tried once more, by itself.
-# Tests send interrupts, which what runs in the background of a shell is deaf to.
-prove=(perl -e '@SIG{INT, QUIT} = qw(DEFAULT DEFAULT); exec @ARGV' prove --failures --comments
+# Tests send signals, which what runs in the background, or under nohup, is deaf to.
+prove=(perl -e '$SIG{$_} = "DEFAULT" for qw(HUP INT QUIT PIPE TERM); exec @ARGV' prove --failures --comments
 	--statefile="$state" --exec 'bats --tap')
 "${prove[@]}" --jobs "$((2 * $(getconf _NPROCESSORS_ONLN)))" --state=save "$@" || {
 	echo "run.sh: once more, by themselves, those that failed:" >&2

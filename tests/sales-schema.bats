@@ -591,6 +591,6 @@ ok"
 	for view in sales_freshness sales_velocity report_gaps sales_recent; do
 		# It is half a second where it was made; row by row it would be hours.
 		run -0 timeout 60 db-query $view
-		refute_output ''
+		[ $view = report_gaps ] || refute_output '' # no day is missing
 	done
 }
