@@ -133,8 +133,8 @@ wait_for(PGconn *db, PostgresPollingStatusType state, int64_t until)
 	    (poll(&p, 1, 1000) != -1 || errno == EINTR);
 }
 
-/* The code with which the server refuses us (libpq's words on it would be in the
- * server's language, and have no code); "" if it gives none. */
+/* The code with which the server refuses us (libpq's words on it would be in
+ * the server's language, and have no code); "" if it gives none. */
 static void
 ask_code(const char *const *keys, const char *const *values, char code[6])
 {
