@@ -24,11 +24,10 @@ only_on() {
 }
 
 setup_file() {
-	[ "$(kind)" != rest ] || needs_postgrest
-	[ "$(kind)" = sqlite ] || {
-		needs_postgres
-		start_postgres
-	}
+	[ "$(kind)" != sqlite ] || return 0
+	! lacks postgres || return 0
+	[ "$(kind)" != rest ] || ! lacks postgrest || return 0
+	start_postgres
 }
 
 teardown_file() {
@@ -36,6 +35,7 @@ teardown_file() {
 }
 
 setup() {
+	skip_lacking
 	clean_room
 	mkdir shared
 	export DATABASE_URL=sqlite:$PWD/shared/test.db
@@ -243,9 +243,9 @@ claims() {
 
 ### The jobs
 
-# at_once 'a b' COMMAND...: on these machines; what each says is in a.out, its status in
+# together 'a b' COMMAND...: on these machines; what each says is in a.out, its status in
 # a.status.
-at_once() {
+together() {
 	local host pids=()
 	for host in $1; do
 		{
@@ -303,7 +303,7 @@ three_changes() {
 	start_sim
 	for i in $(seq -w 450); do echo "B0TRACK$i"; done | at a track.sh add --file /dev/stdin
 	control keepa/tokens '{"left":5000}' >/dev/null
-	at_once 'a b c' badges.sh
+	together 'a b c' badges.sh
 	assert_equal "$(cat ./*.out)" ''
 	assert_equal "$(cat ./*.status)" $'0\n0\n0'
 	run polled
@@ -317,7 +317,7 @@ three_changes() {
 @test "alerts go out once, whoever looked" {
 	only_on sqlite
 	three_changes
-	at_once 'a b' badges.sh --all
+	together 'a b' badges.sh --all
 	assert_equal "$(polled | cut -d ' ' -f 1 | sort -u)" 1
 	assert_equal "$(sent | wc -l)" 3
 	assert_equal "$(sent | uniq -d)" ''
@@ -599,7 +599,7 @@ badge:US:B000000001:$at:12"
 	export SP_ASK_MS=60 SP_BURST=8
 	plenty a
 	plenty b
-	at_once 'a b' sales.sh --lookback 2
+	together 'a b' sales.sh --lookback 2
 	run -0 bash -c "curl -sS '$sim/_sim/sp/reports' | jq -r '\"\(.marketplace) \(.date)\"' | sort | uniq -c | awk '{ print \$1 }' | sort | uniq -c"
 	assert_output --regexp '^ *4 1$'
 	assert_equal "$(db-query report_requests | jq -r .status | sort | uniq -c | awk '{ print $1, $2 }')" '4 DONE'
@@ -632,7 +632,7 @@ badge:US:B000000001:$at:12"
 @test "summary.sh on two machines: one sends it, the other has nothing to do" {
 	only_on sqlite
 	start_sim
-	at_once 'a b' summary.sh
+	together 'a b' summary.sh
 	assert_equal "$(sent | wc -l)" 1
 	assert_equal "$(cat a.out b.out)" ''
 	assert_equal "$(cat a.status b.status)" $'0\n0'

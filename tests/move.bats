@@ -4,7 +4,7 @@
 load helper
 
 setup_file() {
-	needs_postgres
+	! lacks postgres || return 0
 	start_postgres
 }
 
@@ -13,6 +13,7 @@ teardown_file() {
 }
 
 setup() {
+	skip_lacking
 	clean_room
 	unset DATABASE_URL
 	new_database

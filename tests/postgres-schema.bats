@@ -10,7 +10,7 @@ load helper
 #   hosted   made as on Supabase, where all that is new is everybody's
 #   model    made where the roles exist; nobody writes there, but each test into a copy
 setup_file() {
-	needs_postgres
+	! lacks postgres || return 0
 	bin=$(pg_config --bindir 2>/dev/null) || bin=
 	[ -x "$bin/initdb" ] || bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 	server=$BATS_FILE_TMPDIR/pg
@@ -54,6 +54,7 @@ teardown_file() {
 }
 
 setup() {
+	skip_lacking
 	local host=$PGHOST
 	clean_room
 	export PGHOST=$host PGUSER=owner PGTZ=Pacific/Apia

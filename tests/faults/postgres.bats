@@ -5,7 +5,7 @@
 load ../helper
 
 setup_file() {
-	needs_postgres
+	! lacks postgres || return 0
 	start_postgres -c deadlock_timeout=50ms
 	new_database
 	db-load -d "$pg_url" --init </dev/null
@@ -17,6 +17,7 @@ teardown_file() {
 }
 
 setup() {
+	skip_lacking
 	clean_room
 	new_database --like "$ready"
 	export DATABASE_URL=$pg_url

@@ -25,6 +25,23 @@ needs_postgrest() {
 		skip "no PostgREST here: tests/peers/postgrest.sh fetches it, for Linux on x86-64"
 }
 
+# lacks postgres|postgrest: for setup_file, where bats 1.8 cannot skip; skip_lacking does
+# that, for setup.
+lacks() {
+	lacking=$(
+		skip() {
+			echo "$1"
+			exit
+		}
+		"needs_$1"
+	)
+	export lacking
+	[ -n "$lacking" ]
+}
+skip_lacking() {
+	[ -z "${lacking:-}" ] || skip "$lacking"
+}
+
 # Servers of PostgreSQL do not run as root.
 as_postgres() {
 	if [ "$EUID" -ne 0 ]; then
