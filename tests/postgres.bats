@@ -256,7 +256,7 @@ both_jobs() {
 ### Poolers
 
 @test "a pooler that has no such database is 78" {
-	needs_pgbouncer
+	needs pgbouncer
 	start_pgbouncer
 	run -78 --separate-stderr db-query -d "${bouncer_url%/*}/nothing" runs
 	assert_regex "$stderr" '^db-query: cannot reach the database: '
@@ -265,7 +265,7 @@ both_jobs() {
 
 @test "behind PgBouncer in transaction mode: schema, batches, queries, claims; and nothing is left there" {
 	local pids=() i
-	needs_pgbouncer
+	needs pgbouncer
 	new_database
 	start_pgbouncer
 	export DATABASE_URL=$bouncer_url
@@ -787,7 +787,7 @@ print("""{"type":"asin_history","marketplace":"US","asin":"B00TEST001","check_ti
 }
 
 @test "a pooler of sessions does as well" {
-	needs_pgbouncer
+	needs pgbouncer
 	start_pgbouncer pool_mode=session
 	export DATABASE_URL=$bouncer_url
 	db-load --init </dev/null

@@ -13,33 +13,28 @@ where_postgres() {
 	dirname "$at"
 }
 
-# needs_postgres, needs_pgbouncer, needs_postgrest: skip where it is not to be had.
-needs_postgres() {
-	where_postgres >/dev/null || skip "no PostgreSQL server here"
-}
-needs_pgbouncer() {
-	type -P pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || skip "no pgbouncer here"
-}
-needs_postgrest() {
-	[ -x "$("$top/tests/peers/postgrest.sh" --where)" ] ||
-		skip "no PostgREST here: tests/peers/postgrest.sh fetches it, for Linux on x86-64"
-}
-
-# lacks postgres|postgrest: for setup_file, where bats 1.8 cannot skip; skip_lacking does
-# that, for setup.
+# lacks postgres|pgbouncer|postgrest: whether it is not to be had; then $lacking says so.
+# setup_file can only ask this, since bats 1.8 cannot skip there: skip_lacking does, in
+# setup.
 lacks() {
-	lacking=$(
-		skip() {
-			echo "$1"
-			exit
-		}
-		"needs_$1"
-	)
+	lacking=$(case $1 in
+	postgres) where_postgres >/dev/null || echo 'no PostgreSQL server here' ;;
+	pgbouncer) type -P pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || echo 'no pgbouncer here' ;;
+	postgrest)
+		[ -x "$("$top/tests/peers/postgrest.sh" --where)" ] ||
+			echo 'no PostgREST here: tests/peers/postgrest.sh fetches it, for Linux on x86-64'
+		;;
+	esac)
 	export lacking
 	[ -n "$lacking" ]
 }
 skip_lacking() {
 	[ -z "${lacking:-}" ] || skip "$lacking"
+}
+
+# needs WHAT: skip the test where that is not to be had.
+needs() {
+	! lacks "$1" || skip "$lacking"
 }
 
 # Servers of PostgreSQL do not run as root.
