@@ -55,8 +55,8 @@ def asin: "\(.asin | clean(20)) (\(.marketplace | clean(10)))";
 def name: .label // .product_title // "title not known yet" | clean(60);
 def category: if .category then .category | clean(60) else "category \(.category_id | clean(30))" end;
 
-# Lines of which there may be more than a person reads.
-def listed($max): (.[:$max] | map("• " + .))
+# A line each, of which there may be more than a person reads.
+def listed($max; line): (.[:$max] | map("• " + line))
 	+ if length > $max then ["and \(length - $max | grouped) more"] else [] end;
 
 def span:
@@ -120,35 +120,33 @@ def first_now:
 	| if all(.watchlist[]; .last_updated == null) then "no data" else
 	(.current_badges | map(. + $tracked["\(.marketplace) \(.asin)"] | select(.role)) | map(select(.role == "own"))
 		+ map(select(.role != "own"))
-	| map("\(asin) \(name): \(category)"
+	| if . == [] then "none" else listed(many; "\(asin) \(name): \(category)"
 		+ (if .since then ", since \(.since | time)" else "" end)
 		+ (if .role == "own" then "" else ", \(.role | clean(20))" end)
-		+ (if .last_updated and .last_updated < $from then ", last seen \(.last_updated | time)" else "" end))
-	| if . == [] then "none" else listed(many) end) end;
+		+ (if .last_updated and .last_updated < $from then ", last seen \(.last_updated | time)" else "" end)) end) end;
 
 def unresolved:
 	(.looked | group_by([.marketplace, .asin])
 		| map({key: "\(.[0].marketplace) \(.[0].asin)", value: all(.[]; .status != "ok")}) | from_entries) as $failed
-	| .watchlist | map(select((.status == "unknown" or .status == "missing") and $failed["\(.marketplace) \(.asin)"])
-		| "\(asin) \(name): \(.status)") | listed(many);
+	| .watchlist | map(select((.status == "unknown" or .status == "missing") and $failed["\(.marketplace) \(.asin)"]))
+	| listed(many; "\(asin) \(name): \(.status)");
 
 def failures:
-	.failed_runs | group_by(.job // .program) | map(sort_by(.failed_at, .run_id)
+	.failed_runs | group_by(.job // .program)
+	| listed(10; sort_by(.failed_at, .run_id)
 		| length as $n | last
 		| "\(.job // .program // "a job" | clean(30)): "
 			+ (if $n == 1 then "once, " else "\($n | grouped) times, last " end)
 			+ "\(.failed_at | time), \(.status | meaning)"
-			+ (if .error then ": \(.error | clean(150))" else "" end))
-	| listed(10);
+			+ (if .error then ": \(.error | clean(150))" else "" end));
 
 def sales:
-	.sales_freshness | group_by(.marketplace) | map(
+	.sales_freshness | group_by(.marketplace) | listed(many;
 		(map(select(.state | IN("settled", "restated", "provisional"))) | sort_by(.date) | last) as $last
 		| (map(select(.state | IN("missing", "not_ready"))) | length) as $missing
 		| "\(.[0].marketplace | clean(10)): "
 			+ (if $last then "\($last.date | clean(10)) \($last.state)" else "no day that can be counted with" end)
-			+ (if $missing > 0 then ", \($missing | count("day")) missing" else "" end))
-	| listed(many);
+			+ (if $missing > 0 then ", \($missing | count("day")) missing" else "" end));
 
 # A list each of [name, lines, or a word instead of them].
 def lists:
