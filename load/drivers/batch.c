@@ -94,6 +94,7 @@ new_group(struct batch *b, struct table *t, enum op op, bool again)
 	g->table = t;
 	g->op = op;
 	g->again = again;
+	g->straight = false;
 	g->n = t->n_came;
 	g->len = g->records = 0;
 	g->columns = load_must(

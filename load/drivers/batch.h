@@ -17,6 +17,7 @@ struct group {
 	struct table *table;
 	enum op op;
 	bool again;
+	bool straight; /* the driver's: it goes straight into its table */
 	int *columns, n; /* in the order of the values */
 	char *buf; /* the records, as the driver writes them */
 	size_t len; /* of them; the driver adds what it writes */

@@ -4,8 +4,8 @@
  * db_merge in load/schema/postgres/functions.sql.  A group of a few records is
  * in that statement itself, as to make a table takes longer.
  *
- * What is likely to be new, since what came before it was stored without a
- * word, is copied straight into its table, at twice the speed.  If anything is
+ * What is likely to be new, since all that came before it was, is copied
+ * straight into its table, at up to twice the speed.  If anything is
  * wrong with that the batch is sent again by the longer way, which knows what
  * to do.
  *
@@ -37,7 +37,6 @@ static struct batch batches[2];
 static struct batch *filling = &batches[0], *flying; /* NULL: none is */
 /* Of the flying batch: the next to go by COPY, and to be answered for. */
 static struct group *fed, *merged;
-static bool staged_only; /* nothing of it goes straight into a table */
 
 /* Of a table: how many large groups in a row were all of new rows, and how many
  * are wanted before one is tried straight. */
@@ -178,14 +177,6 @@ is_large(const struct group *g)
 	    g->table->times == -1; /* a new row has times of its own */
 }
 
-static bool
-goes_straight(const struct group *g)
-{
-	const struct trust *trust = g->table->more;
-
-	return is_large(g) && !staged_only && trust->good >= trust->wanted;
-}
-
 /* The records as a query. */
 static void
 add_query(struct sql *q, const struct group *g)
@@ -233,7 +224,7 @@ add_group(struct sql *q, const struct group *g, size_t number)
 	struct sql source = {NULL, 0, 0};
 	char stage[40];
 
-	if (goes_straight(g)) {
+	if (g->straight) {
 		add_straight(q, g);
 		return;
 	}
@@ -317,7 +308,7 @@ next_fed(struct group *g)
 static struct group *
 next_merged(struct group *g)
 {
-	while (g < flying_end() && goes_straight(g))
+	while (g < flying_end() && g->straight)
 		g++;
 	return g;
 }
@@ -362,7 +353,7 @@ put_bare(const struct group *g)
 static void
 put_copy(const struct group *g)
 {
-	if (goes_straight(g))
+	if (g->straight)
 		put_bare(g);
 	else
 		put_pieces(g->buf, g->len);
@@ -404,11 +395,18 @@ proceed(bool all)
 	return failed;
 }
 
-/* Begin the transaction of the flying batch. */
+/* Begin the transaction of the flying batch; staged: nothing of it goes
+ * straight into a table. */
 static PGresult *
-launch(void)
+launch(bool staged)
 {
 	forget_refusals();
+	for (struct group *g = flying->groups; g < flying_end(); g++) {
+		const struct trust *trust = g->table->more;
+
+		g->straight =
+		    !staged && is_large(g) && trust->good >= trust->wanted;
+	}
 	merged = next_merged(flying->groups);
 	fed = next_fed(flying->groups);
 	if (!send(flying))
@@ -439,7 +437,7 @@ went_straight(void)
 	for (const struct group *g = flying->groups; g < flying_end(); g++) {
 		struct trust *trust = g->table->more;
 
-		if (!goes_straight(g))
+		if (!g->straight)
 			continue;
 		any = true;
 		trust->good = 0;
@@ -455,6 +453,7 @@ static void
 land(struct load *load, PGresult *failed)
 {
 	int tries = 0;
+	bool staged = false;
 
 	if (flying == NULL)
 		return;
@@ -464,15 +463,14 @@ land(struct load *load, PGresult *failed)
 		PQclear(proceed(true)); /* what may be left of it */
 		if (went_straight()) {
 			PQclear(PQexec(db, "ROLLBACK"));
-			staged_only = true;
+			staged = true;
 		} else if (!postgres_again(db, failed, &tries)) {
 			postgres_fail(db, failed, "write to");
 		}
 		PQclear(failed);
-		if ((failed = launch()) == NULL)
+		if ((failed = launch(staged)) == NULL)
 			failed = proceed(true);
 	}
-	staged_only = false;
 	report_refusals(load);
 	batch_clear(flying);
 	flying = NULL;
@@ -488,7 +486,7 @@ flush(struct load *load)
 	land(load, NULL);
 	flying = filling;
 	filling = flying == &batches[0] ? &batches[1] : &batches[0];
-	if ((failed = launch()) != NULL)
+	if ((failed = launch(false)) != NULL)
 		land(load, failed);
 }
 
