@@ -85,12 +85,14 @@ nd_status(int otherwise)
 struct nd_in *
 nd_open(const char *path)
 {
-	struct nd_in *in = must(calloc(1, sizeof(*in)));
+	int fd = path == NULL ? STDIN_FILENO : open(path, O_RDONLY);
+	struct nd_in *in;
 
-	in->name = path == NULL ? "stdin" : path;
-	in->fd = path == NULL ? STDIN_FILENO : open(path, O_RDONLY);
-	if (in->fd == -1)
+	if (fd == -1)
 		err(nd_status(EX_USAGE), "cannot open '%s'", path);
+	in = must(calloc(1, sizeof(*in)));
+	in->name = path == NULL ? "stdin" : path;
+	in->fd = fd;
 	in->cap = IN_BLOCK;
 	in->buf = must(malloc(in->cap));
 	in->idle_ms = -1;

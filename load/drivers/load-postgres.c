@@ -518,7 +518,7 @@ close_server(struct load *load)
 {
 	for (size_t i = 0; i < load->n_tables; i++)
 		free(load->tables[i].more);
-	PQfinish(db);
+	postgres_close();
 	free(refusals);
 	batch_free(&batches[0]);
 	batch_free(&batches[1]);

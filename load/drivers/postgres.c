@@ -221,6 +221,15 @@ bad_url(const char *why)
 	    (int)len, why);
 }
 
+static PGconn *connected;
+
+void
+postgres_close(void)
+{
+	PQfinish(connected);
+	connected = NULL;
+}
+
 static PGconn *
 connect_to(const char *url)
 {
@@ -233,9 +242,13 @@ connect_to(const char *url)
 		int status;
 
 		PQsetNoticeProcessor(db, no_notice, NULL);
-		if (PQstatus(db) == CONNECTION_OK)
+		if (PQstatus(db) == CONNECTION_OK) {
+			connected = db;
+			atexit(postgres_close);
 			return db;
+		}
 		one_line(PQerrorMessage(db), why, sizeof(why));
+		PQfinish(db);
 		if (is_bad_url(why, refusal.ping))
 			bad_url(why);
 		status = connection_status(why, refusal.ping, refusal.code);
@@ -244,7 +257,6 @@ connect_to(const char *url)
 		    refusal.ping == PQPING_NO_RESPONSE || when_ticks() >= until)
 			errx(status, "cannot reach the database: %s%s", why,
 			    status == EX_TEMPFAIL ? "; try again later" : "");
-		PQfinish(db);
 		nap(wait);
 	}
 }

@@ -20,13 +20,17 @@
  * transaction, and one that is missing made, unless use is DB_READ.  DB_TRY
  * changes nothing, and wants the newest.  With DB_WRITE the partitions of this
  * month and the next ones are made, too; with init, functions and grants anew,
- * which may have got lost.  The caller ends it with PQfinish.
+ * which may have got lost.
  *
  * Ends the program with 75 if there is no server, 76 if its certificate is not
  * the one that was asked for, 77 if it refuses us, 78 if it or the URL cannot
  * serve.
  */
 PGconn *postgres_open(const char *url, enum db_use use, bool init);
+
+/* Close that connection: however the program ends, so that the server is told.
+ */
+void postgres_close(void);
 
 /*
  * How a transaction of ours begins, whatever a role or a database has set:

@@ -115,12 +115,6 @@ open_postgres(const char *url)
 	db = postgres_open(url, DB_READ, false);
 }
 
-static void
-close_postgres(void)
-{
-	PQfinish(db);
-}
-
 const struct pruner prune_postgres = {
-    open_postgres, count, prune, close_postgres};
+    open_postgres, count, prune, postgres_close};
 const struct pruner prune_rest = {rest_open, count, prune, rest_close};

@@ -181,11 +181,5 @@ claim(const struct query *q, const struct claim *c)
 	free(conditions);
 }
 
-static void
-close_server(void)
-{
-	PQfinish(db);
-}
-
 const struct querier query_postgres = {
-    open_server, list, query, claim, close_server};
+    open_server, list, query, claim, postgres_close};
