@@ -47,6 +47,14 @@ wait_for() {
 	done
 }
 
+# doomed COMMAND...: in the background, as the leader $job of a group that can be killed.  Who
+# has doomed.lock is alive: what it has started in a group of its own ends a little later.
+doomed() {
+	(flock 9 && exec setsid "$@") 9>doomed.lock 3>&- 4>&- >/dev/null 2>&1 &
+	# shellcheck disable=SC2034 # for whoever calls this
+	job=$!
+}
+
 # at_once COMMAND...: as it is, but it may wait for nothing by a time: 99 if it did.
 at_once() {
 	local code=0

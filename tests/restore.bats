@@ -299,12 +299,11 @@ look() {
 		cp -rp kept/spool .
 		head -c 5000 kept/test.db >test.db
 		cp test.db broken
-		setsid restore.sh 3>&- 4>&- >/dev/null 2>&1 &
-		job=$!
+		doomed restore.sh
 		sleep "$(awk "BEGIN { print $ms / 1000 }")"
-		! kill -KILL -- -$job 2>/dev/null || killed=$((killed + 1))
-		wait $job || true
-		wait_for flock -n locks/restore.lock true
+		! kill -KILL -- -"$job" 2>/dev/null || killed=$((killed + 1))
+		wait "$job" || true
+		wait_for flock -n doomed.lock true
 		cmp -s test.db broken || diff before <(state) || fail "$ms ms: neither"
 	done
 	[ $killed -gt 0 ]

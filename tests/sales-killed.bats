@@ -190,12 +190,11 @@ for_each_cut() { # for_each_cut NAME [WHEN]: killed at its beginning, within, an
 		for op in createReport getReport getReports getReportDocument; do
 			echo "$op 15 10 $(date +%s) 0"
 		done >"$SP_API_STATE"
-		setsid tree/pipelines/sales.sh --lookback 2 --timeout 60 3>&- 4>&- >/dev/null 2>&1 &
-		job=$!
+		doomed tree/pipelines/sales.sh --lookback 2 --timeout 60
 		sleep "$(awk "BEGIN { print $ms / 1000 }")"
-		kill -KILL -- -$job 2>/dev/null || true
-		wait $job || true
-		sleep 0.2
+		kill -KILL -- -"$job" 2>/dev/null || true
+		wait "$job" || true
+		wait_for flock -n doomed.lock true
 	done
 	ends_well "the job killed at many moments"
 }
