@@ -205,12 +205,7 @@ full() {
 @test "a backup that is killed leaves what the next one writes over" {
 	db-load --init </dev/null
 	for ms in 20 60 100 140 180 220 260 300; do
-		setsid backup.sh 3>&- 4>&- >/dev/null 2>&1 &
-		job=$!
-		sleep "$(awk "BEGIN { print $ms / 1000 }")"
-		kill -KILL -- -$job 2>/dev/null || true
-		wait $job || true
-		sleep 0.2
+		killed_after "$ms" backup.sh || true
 		for file in backups/amazon-*; do
 			[ ! -e "$file" ] || gzip -t "$file"
 		done

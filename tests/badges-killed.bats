@@ -173,12 +173,7 @@ for_each_cut() { # for_each_cut NAME: killed at its beginning, within, and near 
 	local times=(20 100 180 260 400)
 	[ -z "${FAULT_STEP:-}" ] || times=(20 60 100 140 180 220 260 300 350 400 500)
 	for ms in "${times[@]}"; do
-		setsid tree/pipelines/badges.sh --all 3>&- 4>&- >/dev/null 2>&1 &
-		job=$!
-		sleep "$(awk "BEGIN { print $ms / 1000 }")"
-		kill -KILL -- -$job 2>/dev/null || true
-		wait $job || true
-		sleep 0.3
+		killed_after "$ms" tree/pipelines/badges.sh --all || true
 	done
 	# A kill between Slack's acceptance and our note of it may repeat that one.
 	ends_well "the job killed at many moments" 3

@@ -47,12 +47,18 @@ wait_for() {
 	done
 }
 
-# doomed COMMAND...: in the background, as the leader $job of a group that can be killed.  Who
-# has doomed.lock is alive: what it has started in a group of its own ends a little later.
-doomed() {
-	(flock 9 && exec setsid "$@") 9>doomed.lock 3>&- 4>&- >/dev/null 2>&1 &
-	# shellcheck disable=SC2034 # for whoever calls this
+# killed_after MS COMMAND...: it and its group, and all that it has started ends; false: it was
+# done already.  What a job runs in a group of its own ends a little later: who has
+# doomed.lock is alive.
+killed_after() {
+	local job status=0
+	(flock 9 && exec setsid "${@:2}") 9>doomed.lock 3>&- 4>&- >/dev/null 2>&1 &
 	job=$!
+	sleep "$(awk "BEGIN { print $1 / 1000 }")"
+	kill -KILL -- "-$job" 2>/dev/null || status=1
+	wait "$job" || true
+	wait_for flock -n doomed.lock true
+	return $status
 }
 
 # at_once COMMAND...: as it is, but it may wait for nothing by a time: 99 if it did.

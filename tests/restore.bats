@@ -299,11 +299,7 @@ look() {
 		cp -rp kept/spool .
 		head -c 5000 kept/test.db >test.db
 		cp test.db broken
-		doomed restore.sh
-		sleep "$(awk "BEGIN { print $ms / 1000 }")"
-		! kill -KILL -- -"$job" 2>/dev/null || killed=$((killed + 1))
-		wait "$job" || true
-		wait_for flock -n doomed.lock true
+		! killed_after "$ms" restore.sh || killed=$((killed + 1))
 		cmp -s test.db broken || diff before <(state) || fail "$ms ms: neither"
 	done
 	[ $killed -gt 0 ]

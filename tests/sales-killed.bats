@@ -190,11 +190,7 @@ for_each_cut() { # for_each_cut NAME [WHEN]: killed at its beginning, within, an
 		for op in createReport getReport getReports getReportDocument; do
 			echo "$op 15 10 $(date +%s) 0"
 		done >"$SP_API_STATE"
-		doomed tree/pipelines/sales.sh --lookback 2 --timeout 60
-		sleep "$(awk "BEGIN { print $ms / 1000 }")"
-		kill -KILL -- -"$job" 2>/dev/null || true
-		wait "$job" || true
-		wait_for flock -n doomed.lock true
+		killed_after "$ms" tree/pipelines/sales.sh --lookback 2 --timeout 60 || true
 	done
 	ends_well "the job killed at many moments"
 }

@@ -654,12 +654,7 @@ told_once() { # told_once WHAT [MESSAGES]: the next run ends what was begun, eac
 	another_tree
 	look B0EXAMPLE1 "$(ago '2 hours')"
 	for ms in 50 120 190 260 330 400 470 540 610 680 750; do
-		setsid tree/pipelines/summary.sh 3>&- 4>&- >/dev/null 2>&1 &
-		job=$!
-		sleep "$(awk "BEGIN { print $ms / 1000 }")"
-		kill -KILL -- -$job 2>/dev/null || true
-		wait $job || true
-		sleep 0.4
+		killed_after "$ms" tree/pipelines/summary.sh || true
 	done
 	run tree/pipelines/summary.sh
 	next_second
