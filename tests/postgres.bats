@@ -789,6 +789,13 @@ print("""{"type":"asin_history","marketplace":"US","asin":"B00TEST001","check_ti
 	db-query asin_history | jq -c .raw_keepa_response | cmp - <(jq -c .raw_keepa_response in)
 }
 
+@test "a link of whatever name finds the program with the drivers" {
+	ln -s "$top/load/db-query" ask
+	db-load <<<'{"type":"runs","run_id":"1"}'
+	run -0 ./ask runs
+	assert_output --partial '"run_id":"1"'
+}
+
 @test "a pooler of sessions does as well" {
 	needs pgbouncer
 	start_pgbouncer pool_mode=session

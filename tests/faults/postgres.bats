@@ -305,6 +305,16 @@ slowly() {
 		diff "out.$i" <(cat "$BATS_FILE_TMPDIR/refused" && echo 'status 65')
 	done
 	is_whole
+	# Given back twice, after some of it was stored; a sequence takes no part in that.
+	psql -qX "$pg_super_url" -c 'CREATE SEQUENCE attempts' -c 'GRANT ALL ON attempts TO PUBLIC' \
+		-c "CREATE FUNCTION give_back() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+			IF nextval('attempts') < 3 THEN RAISE SQLSTATE '40001'; END IF; RETURN NEW; END \$\$" \
+		-c 'CREATE TRIGGER give_back BEFORE INSERT ON notifications FOR EACH ROW EXECUTE FUNCTION give_back()'
+	run -0 --separate-stderr db-load <<<'{"type":"runs","run_id":"before"}
+{"type":"notifications","notification_id":"1","sink":"slack","state":"sent"}'
+	assert_equal "$stderr" ''
+	run -0 sql "SELECT (SELECT last_value FROM attempts), (SELECT count(*) FROM runs WHERE run_id = 'before'), (SELECT count(*) FROM notifications WHERE notification_id = '1')"
+	assert_output '3|1|1'
 	# What somebody else holds for longer than it may be waited for.
 	psql -qX "$pg_super_url" -c "ALTER DATABASE $pg_name SET lock_timeout = '50ms'"
 	psql -qAtX "$pg_super_url" -c 'BEGIN; LOCK TABLE runs; SELECT pg_sleep(0.6)' >locked 3>&- &

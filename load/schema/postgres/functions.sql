@@ -476,7 +476,7 @@ BEGIN
 END
 $$;
 
--- A table or a view of ours, or an error.
+-- A table or a view of our schema, or an error.
 CREATE OR REPLACE FUNCTION db_relation(name text) RETURNS oid
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
